@@ -1,0 +1,154 @@
+package catalog
+
+import "time"
+
+// ManifestSchema names the JSON schema of a manifest; readers accept this and earlier ones.
+const ManifestSchema = "radtier.manifest/1"
+
+// Class is what is kept of a study; each class has a clock of its own.
+type Class string
+
+const (
+	ClassFull    Class = "full"    // every instance, lossless
+	ClassRegion  Class = "region"  // key-lesion slices and crops
+	ClassResult  Class = "result"  // reports and evidence: SR, KOS, presentation states, SEG, RTSTRUCT, documents
+	ClassPreview Class = "preview" // thumbnails and low resolutions
+)
+
+// Manifest is one generation of one study: the whole truth about where its
+// bytes are. It is immutable, always hot, and names everything that the
+// generation refers to; what no published manifest names is an orphan.
+// It holds UIDs and digests and no patient data.
+type Manifest struct {
+	Schema     string    `json:"schema"`
+	Tenant     string    `json:"tenant"`
+	StudyUID   string    `json:"study_uid"`
+	Generation int64     `json:"generation"` // parent's + 1; the first is 1
+	Parent     *Ref      `json:"parent,omitempty"`
+	Job        string    `json:"job"`
+	Attempt    int       `json:"attempt"`
+	Action     string    `json:"action"` // "derive", later "move", "purge", ...
+	Created    time.Time `json:"created"`
+	Status     Status    `json:"status"`
+
+	Packs []Pack  `json:"packs"`
+	Hot   *Bundle `json:"hot,omitempty"`
+
+	// Quarantined lists received files that are not in any pack, with their reason; their bytes are kept under Key.
+	Quarantined []Quarantined `json:"quarantined,omitempty"`
+	// Withdrawn lists instances that reads must not show (IOCM rejections), Amendments corrections applied on every read.
+	Withdrawn  []Withdrawn `json:"withdrawn,omitempty"`
+	Amendments []Amendment `json:"amendments,omitempty"`
+	Conflicts  []Conflict  `json:"conflicts,omitempty"`
+	Holds      []Hold      `json:"holds,omitempty"`
+	// Intervals are closed storage intervals of objects that this generation no longer names.
+	Intervals []Interval `json:"intervals,omitempty"`
+	Totals    Totals     `json:"totals"`
+	Enc       *struct{}  `json:"enc,omitempty"` // reserved for a later envelope encryption
+}
+
+// Status of a study generation.
+type Status string
+
+const (
+	StatusStored  Status = "stored"  // everything received is in a pack
+	StatusPartial Status = "partial" // some received files are quarantined
+)
+
+// Ref names another manifest by key and digest.
+type Ref struct {
+	Key    string `json:"key"`
+	SHA256 string `json:"sha256"` // hex, of the manifest's bytes
+}
+
+// Pack is one volume.
+type Pack struct {
+	Key       string    `json:"key"`
+	Class     Class     `json:"class"`
+	Tier      string    `json:"tier"` // name of the configured tier that holds it
+	Size      int64     `json:"size"`
+	SHA256    string    `json:"sha256"`
+	Instances int       `json:"instances"`
+	Frames    int       `json:"frames"`
+	RawBytes  int64     `json:"raw_bytes"` // sum of the received files' sizes
+	Since     time.Time `json:"since"`     // when it was put
+	Enc       *struct{} `json:"enc,omitempty"`
+}
+
+// Bundle is the hot bundle: copies of all volumes' indexes and header blocks, and the thumbnails, as byte ranges.
+type Bundle struct {
+	Key    string           `json:"key"`
+	Size   int64            `json:"size"`
+	SHA256 string           `json:"sha256"`
+	Since  time.Time        `json:"since"`
+	Parts  []BundlePart     `json:"parts"`            // one per pack, in the order of Manifest.Packs
+	Thumbs map[string]Range `json:"thumbs,omitempty"` // "study", or a series UID
+}
+
+// BundlePart is where one volume's index and header blocks lie in the hot bundle.
+type BundlePart struct {
+	Index  Range   `json:"index"`
+	Blocks []Range `json:"blocks"`
+}
+
+// Range is an offset and a length in bytes.
+type Range [2]int64
+
+// Quarantined is a received file that could not be read.
+type Quarantined struct {
+	SHA256 string `json:"sha256"`
+	Size   int64  `json:"size"`
+	Key    string `json:"key"`
+	Reason string `json:"reason"`
+	SOPUID string `json:"sop_uid,omitempty"`
+}
+
+// Withdrawn marks an instance that was rejected.
+type Withdrawn struct {
+	SeriesUID string    `json:"series_uid"`
+	SOPUID    string    `json:"sop_uid"`
+	Code      string    `json:"code"` // e.g. "113037,DCM"
+	At        time.Time `json:"at"`
+}
+
+// Amendment is a demographic correction: the values are stored in an object of their own (they are patient data), never here.
+type Amendment struct {
+	Key    string    `json:"key"`
+	SHA256 string    `json:"sha256"`
+	At     time.Time `json:"at"`
+}
+
+// Conflict lists versions of one SOP Instance UID that differ.
+type Conflict struct {
+	SeriesUID string   `json:"series_uid"`
+	SOPUID    string   `json:"sop_uid"`
+	Kind      string   `json:"kind"`  // "header" (same samples) or "samples"
+	Files     []string `json:"files"` // file_sha256 of the versions, in the order they came
+}
+
+// Hold forbids deletion.
+type Hold struct {
+	ID     string    `json:"id"`
+	Reason string    `json:"reason"`
+	Since  time.Time `json:"since"`
+}
+
+// Interval is what an object cost in storage, once it is closed.
+type Interval struct {
+	Key   string    `json:"key"`
+	Tier  string    `json:"tier"`
+	Class Class     `json:"class"`
+	Bytes int64     `json:"bytes"`
+	From  time.Time `json:"from"`
+	To    time.Time `json:"to"`
+}
+
+// Totals sums up a generation.
+type Totals struct {
+	Instances   int   `json:"instances"`
+	Frames      int   `json:"frames"`
+	RawBytes    int64 `json:"raw_bytes"`    // received files
+	StoredBytes int64 `json:"stored_bytes"` // packs and hot bundle
+	Series      int   `json:"series"`
+	Passed      int   `json:"passed"` // instances kept as received
+}
