@@ -116,7 +116,7 @@ type Segment struct {
 	Kind   SegmentKind
 	Length int64 // bytes of the received file
 	Ref    int   // SegmentFrame: index in Instance.Frames; SegmentEntry: index in Index.Entries
-	Offset int64 // SegmentEntry: first byte inside the entry's raw bytes
+	Offset int64 // first byte inside the frame's or entry's raw bytes (a frame of several fragments is one entry and several segments)
 }
 
 // SegmentKind says where the bytes of a segment come from.
@@ -124,6 +124,6 @@ type SegmentKind uint8
 
 const (
 	SegmentHeader SegmentKind = iota // the next Length bytes of the instance's header bytes
-	SegmentFrame                     // frame Ref, decoded and laid out as received
+	SegmentFrame                     // bytes of frame Ref: decoded and laid out as received, or, of CodingBytes, the fragments as received
 	SegmentEntry                     // bytes of entry Ref (decompressed if it is zstd)
 )
