@@ -1,0 +1,253 @@
+package dcm
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/radtier/radtier/codecs"
+	"github.com/radtier/radtier/internal/testkit"
+)
+
+// eachFile runs fn on every file of the corpus that claims to be DICOM.
+func eachFile(t *testing.T, fn func(t *testing.T, row testkit.CorpusFile, data []byte)) {
+	dir := testkit.Corpus(t)
+	for _, row := range testkit.CorpusFiles(t, dir) {
+		if strings.HasPrefix(row["path"], "codestreams/") {
+			continue
+		}
+		data, err := os.ReadFile(filepath.Join(dir, row["path"]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		fn(t, row, data)
+	}
+}
+
+func isMalformed(path string) bool { return strings.HasPrefix(path, "malformed/") }
+
+// outcome names the kind of an error for tables.
+func outcome(err error) string {
+	var m *MalformedError
+	var u *UnsupportedError
+	var l *LimitError
+	switch {
+	case err == nil:
+		return "ok"
+	case errors.Is(err, ErrNotDICOM):
+		return "not DICOM"
+	case errors.As(err, &m):
+		return "malformed"
+	case errors.As(err, &u):
+		return "unsupported"
+	case errors.As(err, &l):
+		return "limit"
+	}
+	return "other"
+}
+
+func TestScanAgainstManifest(t *testing.T) {
+	n := 0
+	eachFile(t, func(t *testing.T, row testkit.CorpusFile, data []byte) {
+		path := row["path"]
+		f, err := Scan(Bytes(data), int64(len(data)), Limits{})
+		if err != nil {
+			if !isMalformed(path) {
+				t.Errorf("%s: %v", path, err)
+			}
+			return
+		}
+		if isMalformed(path) {
+			return
+		}
+		n++
+		want := func(column string, got any) {
+			w := row[column]
+			g := ""
+			switch v := got.(type) {
+			case int:
+				g = strconv.Itoa(v)
+			case string:
+				g = v
+			}
+			if w != "" && g != w {
+				t.Errorf("%s: %s: got %s, want %s", path, column, g, w)
+			}
+		}
+		want("ts_uid", f.Syntax)
+		want("modality", f.Modality)
+		// Three files of charsets/ describe an image that they do not have.
+		if (f.Image != nil) != (row["bits_allocated"] != "") && !strings.HasPrefix(path, "charsets/") {
+			t.Errorf("%s: pixel data found: %v, manifest has bits_allocated %q", path, f.Image != nil, row["bits_allocated"])
+		}
+		if img := f.Image; img != nil {
+			want("rows", img.Rows)
+			want("cols", img.Columns)
+			want("frames", img.Frames)
+			want("samples", img.Samples)
+			want("bits_allocated", img.BitsAllocated)
+			want("bits_stored", img.BitsStored)
+			want("photometric", img.Photometric)
+			want("planar", img.Planar)
+			rep := 0
+			if img.Signed {
+				rep = 1
+			}
+			want("pixel_rep", rep)
+			if f.Pixel.FrameProblem != "" {
+				t.Logf("%s: %s", path, f.Pixel.FrameProblem)
+			}
+		}
+	})
+	if n < 800 {
+		t.Errorf("compared %d files, the corpus should give more than 800", n)
+	}
+}
+
+// nativeSamples returns the samples of native pixel data in the form that
+// pixel_sha256 of the manifest is of: little endian, planar 0, no pad.
+func nativeSamples(t *testing.T, f *File, data []byte) []byte {
+	if f.inflated != nil {
+		data = f.inflated
+	}
+	px, img := f.Pixel, f.Image
+	v := append([]byte(nil), data[px.ValueOffset:px.ValueOffset+px.Length]...)
+	unit := img.BitsAllocated / 8
+	if f.PixelBigEndian() {
+		if unit < 2 && f.swapped8() {
+			unit = 2
+		}
+		swap(v, unit)
+	}
+	bits := f.FrameBits() * int64(img.Frames)
+	n := (bits + 7) / 8
+	if n <= int64(len(v)) {
+		v = v[:n]
+	}
+	if img.Samples == 3 && img.Planar == 1 && f.FrameSize() > 0 {
+		out := make([]byte, 0, len(v))
+		size, w := int(f.FrameSize()), img.BitsAllocated/8
+		for i := range img.Frames {
+			frame := v[i*size : (i+1)*size]
+			plane := size / 3
+			for p := 0; p < plane; p += w {
+				for c := range 3 {
+					out = append(out, frame[c*plane+p:c*plane+p+w]...)
+				}
+			}
+		}
+		v = out
+	}
+	return v
+}
+
+func sha(b []byte) string { s := sha256.Sum256(b); return hex.EncodeToString(s[:]) }
+
+func TestNativeSamplesAgainstManifest(t *testing.T) {
+	n := 0
+	eachFile(t, func(t *testing.T, row testkit.CorpusFile, data []byte) {
+		if row["pixel_sha256"] == "" {
+			return
+		}
+		f, err := Scan(Bytes(data), int64(len(data)), Limits{})
+		if err != nil || f.Pixel == nil || f.Pixel.Encapsulated {
+			return
+		}
+		n++
+		if got := sha(nativeSamples(t, f, data)); got != row["pixel_sha256"] {
+			t.Errorf("%s: samples: got %s, want %s; %+v", row["path"], got[:12], row["pixel_sha256"][:12], *f.Image)
+			return
+		}
+		// The views of all frames must show the same samples.
+		var all []byte
+		for i := range f.Image.Frames {
+			src := data
+			if f.inflated != nil {
+				src = f.inflated
+			}
+			size := f.FrameSize()
+			if size == 0 {
+				return
+			}
+			v, err := f.View(src[f.Pixel.ValueOffset+int64(i)*size:][:size])
+			if err != nil {
+				return
+			}
+			if err := v.Check("test"); err != nil {
+				t.Errorf("%s: %v", row["path"], err)
+				return
+			}
+			all = appendView(all, v)
+		}
+		if got := sha(all); got != row["pixel_sha256"] {
+			t.Errorf("%s: samples through View: got %s, want %s", row["path"], got[:12], row["pixel_sha256"][:12])
+		}
+	})
+	if n < 600 {
+		t.Errorf("compared %d files, the corpus should give more than 600", n)
+	}
+}
+
+func appendView(dst []byte, v codecs.View) []byte {
+	for y := range v.Height {
+		for x := range v.Width {
+			for c := range v.Components {
+				p := v.Pix[c*v.PlaneStride+y*v.RowStride+x*v.PixelStride:]
+				switch {
+				case v.Container == 8:
+					dst = append(dst, p[0])
+				case v.BigEndian:
+					dst = append(dst, p[1], p[0])
+				default:
+					dst = append(dst, p[0], p[1])
+				}
+			}
+		}
+	}
+	return dst
+}
+
+func TestPiecesRebuildEveryFile(t *testing.T) {
+	eachFile(t, func(t *testing.T, row testkit.CorpusFile, data []byte) {
+		f, err := Scan(Bytes(data), int64(len(data)), Limits{})
+		if err != nil {
+			return
+		}
+		for _, bulk := range []int64{64 << 10, 100} {
+			var out []byte
+			for i, p := range f.Pieces(bulk) {
+				if p.Offset != int64(len(out)) || p.Length <= 0 || p.Offset+p.Length > int64(len(data)) {
+					t.Errorf("%s: piece %d is %+v after %d bytes of %d", row["path"], i, p, len(out), len(data))
+					return
+				}
+				out = append(out, data[p.Offset:p.Offset+p.Length]...)
+			}
+			if string(out) != string(data) {
+				t.Errorf("%s: pieces give %d bytes, want the %d of the file", row["path"], len(out), len(data))
+			}
+		}
+	})
+}
+
+func TestMalformedCorpus(t *testing.T) {
+	eachFile(t, func(t *testing.T, row testkit.CorpusFile, data []byte) {
+		if !isMalformed(row["path"]) {
+			return
+		}
+		f, err := Scan(Bytes(data), int64(len(data)), Limits{})
+		if o := outcome(err); o == "other" {
+			t.Errorf("%s: untyped error %v", row["path"], err)
+		}
+		_, note, _ := strings.Cut(row["note"], "dcmdump: ")
+		if err != nil {
+			t.Logf("%-75s %v [dcmdump %s]", row["path"], err, note)
+		} else if strings.HasPrefix(note, "error") {
+			t.Logf("%-75s read, dcmdump does not: %v", row["path"], f.Pixel)
+		}
+	})
+}
