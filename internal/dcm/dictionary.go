@@ -23,6 +23,15 @@ func dictionaryVR(t uint32) VR {
 	return chooseVR(info.VRs)
 }
 
+// signedChoice reports whether the standard leaves US or SS to Pixel Representation.
+func signedChoice(t uint32) bool {
+	if t>>16&1 == 1 {
+		return false
+	}
+	info, err := tag.Find(canonical(t))
+	return err == nil && len(info.VRs) == 2 && info.VRs[0] != info.VRs[1] && (info.VRs[0] == "SS" || info.VRs[1] == "SS")
+}
+
 func chooseVR(list []string) VR {
 	best := VR{}
 	for _, s := range list {

@@ -98,9 +98,13 @@ func (f *File) nativeProblem() string {
 }
 
 // PixelBigEndian reports whether the words of native pixel data are big
-// endian: in big endian data sets, and in GE's private syntax, whose data set is little endian.
+// endian: in big endian data sets, and those over 8 bits in GE's private
+// syntax, whose data set is little endian. Always false without pixel data.
 func (f *File) PixelBigEndian() bool {
-	return f.Encoding.BigEndian || f.Syntax == "1.2.840.113619.5.2"
+	if f.Image == nil {
+		return false
+	}
+	return f.Encoding.BigEndian || f.Syntax == gePrivate && f.Image.BitsAllocated > 8
 }
 
 // swapped8 reports whether 8-bit samples lie in big endian 16-bit words, the second sample first.

@@ -93,7 +93,7 @@ const maxFramePieces = 1 << 20
 func (p *pieces) native(f *File) {
 	px, size := f.Pixel, f.FrameSize()
 	at := px.ValueOffset
-	if size > 0 && px.FrameProblem != "several pixel data elements" {
+	if size > 0 && px.FrameProblem != severalPixels {
 		n := min(px.Length/size, int64(f.Image.Frames))
 		if n <= maxFramePieces {
 			for i := range int(n) {

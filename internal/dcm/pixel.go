@@ -25,6 +25,9 @@ type PixelData struct {
 	FrameProblem string
 }
 
+// severalPixels is the FrameProblem of files with more than one pixel data element.
+const severalPixels = "several pixel data elements"
+
 // Fragment is the value of one item of encapsulated pixel data (PS3.5 A.4).
 type Fragment struct {
 	ValueOffset int64
@@ -143,7 +146,7 @@ func startsFrame(p []byte) bool {
 func (s *scanner) resolveFrames() error {
 	f, px, n := s.f, s.f.Pixel, s.f.Image.Frames
 	if s.pixels > 1 {
-		px.FrameProblem = "several pixel data elements"
+		px.FrameProblem = severalPixels
 		return nil
 	}
 	if !px.Encapsulated {

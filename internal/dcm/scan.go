@@ -407,12 +407,21 @@ func (s *scanner) junk(off, limit int64, last uint32) bool {
 	return true
 }
 
+// Transfer syntaxes that change how the data set itself is encoded (PS3.5 Annex A).
+const (
+	implicitLE = "1.2.840.10008.1.2"
+	explicitLE = "1.2.840.10008.1.2.1"
+	explicitBE = "1.2.840.10008.1.2.2"
+	deflatedLE = "1.2.840.10008.1.2.1.99"
+	gePrivate  = "1.2.840.113619.5.2" // implicit little endian with big endian pixel words
+)
+
 // labelled is the encoding that a transfer syntax prescribes; unknown ones are explicit little endian (PS3.5 A.4).
 func labelled(syntax string) Encoding {
 	switch syntax {
-	case "1.2.840.10008.1.2", "1.2.840.113619.5.2":
+	case implicitLE, gePrivate:
 		return Encoding{}
-	case "1.2.840.10008.1.2.2":
+	case explicitBE:
 		return Encoding{Explicit: true, BigEndian: true}
 	}
 	return Encoding{Explicit: true, Deflated: deflated(syntax)}
@@ -420,7 +429,7 @@ func labelled(syntax string) Encoding {
 
 func deflated(syntax string) bool {
 	switch syntax {
-	case "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205":
+	case deflatedLE, "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205":
 		return true
 	}
 	return false
@@ -429,7 +438,7 @@ func deflated(syntax string) bool {
 // encapsulates reports whether a known transfer syntax prescribes encapsulated pixel data.
 func encapsulates(syntax string) (yes, known bool) {
 	switch syntax {
-	case "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99", "1.2.840.113619.5.2":
+	case implicitLE, explicitLE, explicitBE, deflatedLE, gePrivate:
 		return false, true
 	case "1.2.840.10008.1.2.5", "1.2.840.10008.1.2.1.98", "1.2.840.10008.1.2.8.1":
 		return true, true

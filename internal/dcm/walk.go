@@ -144,7 +144,7 @@ func (w *walker) skipItems(off, limit int64, enc Encoding, depth int) (int64, er
 		case length != undefinedLength:
 			off = it.End
 		default:
-			if off, err = w.skipItem(off+8, limit, w.sniff(off+8, limit, enc), depth); err != nil {
+			if _, off, err = w.skipItem(off+8, limit, w.sniff(off+8, limit, enc), depth); err != nil {
 				return off, err
 			}
 		}
@@ -184,38 +184,120 @@ func (w *walker) item(off, limit int64, enc Encoding) (Element, uint32, error) {
 	return it, length, nil
 }
 
-// skipItem steps over the elements of an undefined-length item and returns the offset after its delimiter.
-func (w *walker) skipItem(off, limit int64, enc Encoding, depth int) (int64, error) {
+// skipItem steps over the elements of an undefined-length item. It returns
+// where they end and the offset after the item's delimiter.
+func (w *walker) skipItem(off, limit int64, enc Encoding, depth int) (end, next int64, err error) {
 	for {
 		if off == limit {
 			w.unterminated = true
-			return off, nil
+			return off, off, nil
 		}
 		if w.nested++; w.nested > w.lim.MaxNested {
-			return off, &LimitError{off, "elements inside sequences", int64(w.nested), int64(w.lim.MaxNested)}
+			return off, off, &LimitError{off, "elements inside sequences", int64(w.nested), int64(w.lim.MaxNested)}
 		}
 		e, length, err := w.header(off, limit, enc)
 		if err != nil {
-			return off, err
+			return off, off, err
 		}
 		switch {
 		case e.Tag == tagItemEnd:
-			return off + 8, nil
+			return off, off + 8, nil
 		case e.Tag == tagSequenceEnd: // the item's own delimiter is missing
 			w.unterminated = true
-			return off, nil
+			return off, off, nil
 		case e.Tag == tagItem:
-			return off, &MalformedError{off, e.Tag, "item inside an item"}
+			return off, off, &MalformedError{off, e.Tag, "item inside an item"}
 		case length == undefinedLength:
 			if off, err = w.skipItems(e.ValueOffset, limit, e.contentEncoding(enc), depth+1); err != nil {
-				return off, err
+				return off, off, err
 			}
 		default:
 			if off = e.ValueOffset + int64(length); off > limit {
-				return off, &MalformedError{e.Offset, e.Tag, fmt.Sprintf("length %d passes the end of its surroundings by %d", length, off-limit)}
+				return off, off, &MalformedError{e.Offset, e.Tag, fmt.Sprintf("length %d passes the end of its surroundings by %d", length, off-limit)}
 			}
 		}
 	}
+}
+
+// elements calls visit for each element in [off, end), which is one data set or item.
+func (w *walker) elements(off, end int64, enc Encoding, depth int, visit func(Element) error) error {
+	for n := 0; off < end; n++ {
+		if n >= w.lim.MaxElements {
+			return &LimitError{off, "elements of one item", int64(n) + 1, int64(w.lim.MaxElements)}
+		}
+		e, err := w.element(off, end, enc, depth)
+		if err != nil {
+			return err
+		}
+		if e.Tag>>16 == 0xFFFE {
+			if e.Tag != tagItem { // a stray delimiter in an item of defined length is harmless
+				off = e.ValueOffset
+				continue
+			}
+			return &MalformedError{off, e.Tag, "item inside an item"}
+		}
+		if err := visit(e); err != nil {
+			return err
+		}
+		off = e.End
+	}
+	return nil
+}
+
+// itemRange is the content of one sequence item, without header and delimiter.
+type itemRange struct {
+	off, end  int64
+	enc       Encoding
+	undefined bool
+}
+
+// items calls visit for each item of a sequence element of a data set encoded as enc.
+func (w *walker) items(e *Element, enc Encoding, depth int, visit func(itemRange) error) error {
+	if depth > w.lim.MaxDepth {
+		return &LimitError{e.Offset, "nested sequences", int64(depth), int64(w.lim.MaxDepth)}
+	}
+	enc = e.contentEncoding(enc)
+	for off := e.ValueOffset; off < e.End; {
+		it, length, err := w.item(off, e.End, enc)
+		if err != nil {
+			return err
+		}
+		if it.Tag == tagSequenceEnd || it.Tag == tagItemEnd {
+			off += 8
+			continue
+		}
+		r := itemRange{off: it.ValueOffset, end: it.End, undefined: length == undefinedLength}
+		next := it.End
+		r.enc = w.sniff(r.off, e.End, enc)
+		if r.undefined {
+			if r.end, next, err = w.skipItem(r.off, e.End, r.enc, depth); err != nil {
+				return err
+			}
+		}
+		if err := visit(r); err != nil {
+			return err
+		}
+		off = next
+	}
+	return nil
+}
+
+// isSequence reports whether an element's value is items that hold elements.
+func (e *Element) isSequence() bool {
+	switch {
+	case e.Undefined:
+		return !e.isFragments()
+	case e.VR == vrSQ:
+		return true
+	case e.VR == (VR{}):
+		return dictionaryVR(e.Tag) == vrSQ
+	}
+	return false
+}
+
+// isFragments reports whether an element of undefined length is encapsulated data, whose items hold bytes.
+func (e *Element) isFragments() bool {
+	return e.Undefined && (e.VR == vrOB || e.VR == vrOW || e.Tag == 0x7FE00010)
 }
 
 // sniff returns how the elements starting at off are really encoded: some
