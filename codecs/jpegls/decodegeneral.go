@@ -1,0 +1,147 @@
+package jpegls
+
+// decodeGeneral decodes a line of the n components of a scan that share it,
+// sample by sample, for any NEAR and MAXVAL: Annex A as it is written. A line of
+// an uninterleaved or line-interleaved scan is a line of one component here,
+// comp says which. It returns what is wrong.
+func (d *Decoder) decodeGeneral(w, comp, n int) string {
+	p := &d.par
+	var q, ra, rb, rc [4]int
+	lines := d.lines[comp : comp+n]
+	for x := 0; x < w; x++ {
+		run := true
+		for c := range n {
+			prev, cur := lines[c][0], lines[c][1]
+			ra[c], rb[c], rc[c] = int(cur[x]), int(prev[x+1]), int(prev[x])
+			rd := int(prev[x+2])
+			q[c] = 81*d.quant.of(rd-rb[c]) + 9*d.quant.of(rb[c]-rc[c]) + d.quant.of(rc[c]-ra[c])
+			run = run && q[c] == 0
+		}
+		if run {
+			var wrong string
+			if x, wrong = d.decodeRun(x, w, comp, n); wrong != "" {
+				return wrong
+			}
+			x--
+			continue
+		}
+		for c := range n {
+			number, sign := q[c], 1
+			if number < 0 {
+				number, sign = -number, -1
+			}
+			if number == 0 {
+				number = zeroRegular
+			}
+			ctx := &d.model.ctx[number]
+			px := min(max(predict(ra[c], rb[c], rc[c])+sign*int(ctx.c), 0), p.maxVal)
+			k := golombOrder(uint32(ctx.n), ctx.a)
+			m := d.bits.golomb(k, p.limit, p.qbpp)
+			if m < 0 {
+				return "no Golomb code"
+			}
+			e := m>>1 ^ -(m & 1)
+			if p.near == 0 && k == 0 && 2*ctx.b <= -ctx.n {
+				e = ^e
+			}
+			ctx.update(int32(e), p.near, p.reset)
+			lines[c][1][x+1] = p.reconstruct(px, sign*e)
+		}
+	}
+	if d.bits.overrun() {
+		return "entropy-coded data ends early"
+	}
+	return ""
+}
+
+// of is the region of a difference, from the table.
+func (q *quantiser) of(d int) int { return int(q.table[(quantiserCentre+d)&(len(q.table)-1)]) }
+
+// reconstruct adds an error to its prediction, modulo RANGE (A.4.4, A.4.5).
+func (p *params) reconstruct(px, e int) uint16 {
+	step := 2*p.near + 1
+	v := px + e*step
+	if v < -p.near {
+		v += p.span * step
+	} else if v > p.maxVal+p.near {
+		v -= p.span * step
+	}
+	return uint16(min(max(v, 0), p.maxVal))
+}
+
+// decodeRun decodes the run that starts at column x and the sample that ends
+// it (A.7), and returns the column after it. The n components of a
+// sample-interleaved scan share the run; the samples that end it are of RItype 0 then.
+func (d *Decoder) decodeRun(x, w, comp, n int) (int, string) {
+	b := &d.bits
+	index := &d.model.runIndex[comp]
+	end := x
+	for end < w {
+		if b.read(1) == 0 {
+			break
+		}
+		count := 1 << runOrder[*index]
+		if end+count <= w {
+			*index = min(31, *index+1)
+		}
+		end = min(w, end+count)
+		if b.overrun() {
+			return 0, "entropy-coded data ends early"
+		}
+		if end == w {
+			break
+		}
+	}
+	interrupted := end < w
+	order := int(runOrder[*index])
+	if interrupted {
+		end += b.read(order)
+		if end >= w {
+			return 0, "run beyond the end of the line"
+		}
+	}
+	lines := d.lines[comp : comp+n]
+	for c := range lines {
+		fill := lines[c][1][x : end+1]
+		ra := fill[0]
+		for i := range fill {
+			fill[i] = ra
+		}
+	}
+	if !interrupted {
+		return w, ""
+	}
+	for c := range lines {
+		prev, cur := lines[c][0], lines[c][1]
+		ra, rb := int(cur[x]), int(prev[end+1])
+		riType, sign, px := 0, 1, rb
+		if n == 1 && max(ra-rb, rb-ra) <= d.par.near {
+			riType, px = 1, ra
+		} else if ra > rb {
+			sign = -1
+		}
+		ctx := &d.model.run[riType]
+		k := ctx.order(riType)
+		em := b.golomb(k, d.par.limit-order-1, d.par.qbpp)
+		if em < 0 {
+			return 0, "no Golomb code after a run"
+		}
+		e := ctx.unmap(em, k, riType)
+		ctx.update(e, em, riType, d.par.reset)
+		cur[end+1] = d.par.reconstruct(px, sign*e)
+	}
+	*index = max(0, *index-1)
+	return end + 1, ""
+}
+
+// unmap is the error of a mapped one (A.7.2.1 reversed): map is its lowest bit plus RItype, and chose the sign.
+func (c *runContext) unmap(em, k, riType int) int {
+	t := em + riType
+	mapped := t & 1
+	e := (t + mapped) >> 1
+	negative := k != 0 || 2*c.nn >= c.n
+	if negative == (mapped == 1) {
+		return -e
+	}
+	return e
+}

@@ -1,0 +1,292 @@
+package jpegls
+
+import (
+	"fmt"
+
+	"github.com/radtier/radtier/codecs"
+)
+
+// Defaults of codecs.Limits.
+const (
+	defaultMaxPixels = 1 << 32
+	defaultMaxBytes  = 1 << 30
+)
+
+// Decoder reads JPEG-LS codestreams. It implements codecs.Decoder.
+type Decoder struct {
+	stream stream
+	bits   bitReader
+	par    params
+	quant  quantiser
+	model  model
+	words  []uint16 // backing of all lines
+
+	lines   [4][2][]uint16 // per component of the scan: the line above and this one, two samples longer than the image
+	out     [4][]uint16    // decoded values on their way into the view
+	scratch []uint16       // a line of the view to compare with
+	q       []int16        // what analyseAbove found
+
+	general bool // tests prove the fast path against the general one
+}
+
+var _ codecs.Decoder = (*Decoder)(nil)
+
+// NewDecoder returns a decoder; it takes its memory at the first frame.
+func NewDecoder() *Decoder { return &Decoder{} }
+
+// Probe reads all frame and scan headers. Lossless means that NEAR is 0 in each of them.
+func (d *Decoder) Probe(src [][]byte) (codecs.Info, error) {
+	s := &d.stream
+	if err := s.open(src); err != nil {
+		return codecs.Info{}, err
+	}
+	near := 0
+	for {
+		var sc scan
+		more, err := s.nextScan(&sc)
+		if err != nil {
+			return codecs.Info{}, err
+		}
+		if !more {
+			break
+		}
+		near = max(near, sc.near)
+		if s.complete() {
+			break
+		}
+		s.skipScan()
+	}
+	f := &s.frame
+	return codecs.Info{Width: int(f.width), Height: int(f.height), Components: f.components, Bits: f.precision,
+		Lossless: near == 0, Near: near}, nil
+}
+
+// MemoryNeeded is the size of the lines in work; the image itself is never held.
+func (d *Decoder) MemoryNeeded(info codecs.Info, _ codecs.DecodeOptions) int64 {
+	return memoryNeeded(int64(info.Width), int64(info.Components))
+}
+
+func memoryNeeded(width, components int64) int64 {
+	return (width+16)*2*(3*components+2) + 1<<17 + 16<<10
+}
+
+// Decode writes the samples into dst. See codecs.Decoder.
+func (d *Decoder) Decode(dst codecs.View, src [][]byte, opts codecs.DecodeOptions) error {
+	return d.run(&dst, src, &opts, false)
+}
+
+// Compare decodes line by line and compares. See codecs.Decoder.
+func (d *Decoder) Compare(view codecs.View, src [][]byte, opts codecs.DecodeOptions) error {
+	return d.run(&view, src, &opts, true)
+}
+
+func (d *Decoder) run(v *codecs.View, src [][]byte, opts *codecs.DecodeOptions, compare bool) error {
+	defer d.release()
+	if opts.Reduce != 0 {
+		return unsupported("decoding at reduced resolution")
+	}
+	if err := v.Check(codecName); err != nil {
+		return err
+	}
+	s := &d.stream
+	if err := s.open(src); err != nil {
+		return err
+	}
+	for first := true; ; first = false {
+		var sc scan
+		more, err := s.nextScan(&sc)
+		if err != nil || !more {
+			return err
+		}
+		if first {
+			if err := d.admit(v, opts); err != nil {
+				return err
+			}
+		}
+		if s.transform != 0 && sc.n != 3 {
+			return unsupported("a colour transform in a scan of %d components", sc.n)
+		}
+		if err := d.decodeScan(v, &sc, opts, compare); err != nil {
+			return err
+		}
+	}
+}
+
+// release lets go of the caller's bytes.
+func (d *Decoder) release() {
+	d.stream.source, d.bits.source = source{}, source{}
+}
+
+// admit checks the image against the view and the limits, and then makes lines for it.
+func (d *Decoder) admit(v *codecs.View, opts *codecs.DecodeOptions) error {
+	f := &d.stream.frame
+	limit := func(what string, need, most, byDefault int64) error {
+		if most == 0 {
+			most = byDefault
+		}
+		if need > most {
+			return &codecs.LimitError{Codec: codecName, What: what, Need: need, Most: most}
+		}
+		return nil
+	}
+	if f.width > 1<<20 || f.height > 1<<40 {
+		return unsupported("image of %d x %d", f.width, f.height)
+	}
+	if err := limit("samples of the image", f.width*f.height*int64(f.components), opts.Limits.MaxPixels, defaultMaxPixels); err != nil {
+		return err
+	}
+	if err := limit("bytes of memory", memoryNeeded(f.width, int64(f.components)), opts.Limits.MaxBytes, defaultMaxBytes); err != nil {
+		return err
+	}
+	if f.width != int64(v.Width) || f.height != int64(v.Height) || f.components != v.Components {
+		return unsupported("codestream of %d x %d with %d components for a view of %d x %d with %d",
+			f.width, f.height, f.components, v.Width, v.Height, v.Components)
+	}
+	if f.precision > v.Container {
+		return unsupported("precision of %d bits for words of %d", f.precision, v.Container)
+	}
+	d.grow(v.Width, v.Components)
+	return nil
+}
+
+// grow makes lines for an image of this width.
+func (d *Decoder) grow(w, components int) {
+	line := w + 2
+	if need := components*(2*line+w) + w; cap(d.words) < need {
+		d.words = make([]uint16, need)
+	}
+	if cap(d.q) < w {
+		d.q = make([]int16, w)
+	}
+	rest := d.words[:cap(d.words)]
+	take := func(n int) []uint16 {
+		t := rest[:n:n]
+		rest = rest[n:]
+		return t
+	}
+	for c := range components {
+		d.lines[c] = [2][]uint16{take(line), take(line)}
+		d.out[c] = take(w)
+	}
+	d.scratch = take(w)
+	d.q = d.q[:cap(d.q)]
+}
+
+// decodeScan decodes the entropy-coded data of a scan, with its restart intervals.
+func (d *Decoder) decodeScan(v *codecs.View, sc *scan, opts *codecs.DecodeOptions, compare bool) error {
+	s := &d.stream
+	par, wrong := newParams(s.frame.precision, sc.near, s.preset)
+	if wrong != "" {
+		return s.malformed(s.offset(), "C.2.4.1.1", "%s", wrong)
+	}
+	d.par = par
+	d.quant.set(par)
+	fast := par.fast() && !d.general
+	d.bits.source = s.source
+	d.startInterval(sc.n)
+	for y := range v.Height {
+		if y%16 == 0 && opts.Context != nil && opts.Context.Err() != nil {
+			return opts.Context.Err()
+		}
+		if s.restart > 0 && y > 0 && int64(y)%s.restart == 0 {
+			if err := d.nextInterval(int64(y)/s.restart, sc.n); err != nil {
+				return err
+			}
+		}
+		for c := range sc.n {
+			frameLine(d.lines[c][0], d.lines[c][1])
+		}
+		var wrong string
+		switch {
+		case sc.mode == InterleaveSample:
+			wrong = d.decodeGeneral(v.Width, 0, sc.n)
+		case fast:
+			for c := 0; c < sc.n && wrong == ""; c++ {
+				wrong = d.decodeLine(v.Width, c)
+			}
+		default:
+			for c := 0; c < sc.n && wrong == ""; c++ {
+				wrong = d.decodeGeneral(v.Width, c, 1)
+			}
+		}
+		if wrong != "" {
+			return s.malformed(d.bits.offset(), "Annex A", "%s in line %d", wrong, y)
+		}
+		if err := d.deliver(v, sc, y, compare); err != nil {
+			return err
+		}
+		for c := range sc.n {
+			d.lines[c][0], d.lines[c][1] = d.lines[c][1], d.lines[c][0]
+		}
+	}
+	if wrong := d.bits.finish(); wrong != "" {
+		return s.malformed(d.bits.offset(), "A.1", "%s", wrong)
+	}
+	s.source = d.bits.source
+	return nil
+}
+
+// startInterval resets the model, and the line above to zeros, for a scan or restart interval (A.2.1).
+func (d *Decoder) startInterval(components int) {
+	d.model.reset(&d.par)
+	d.bits.start()
+	for c := range components {
+		clear(d.lines[c][0])
+	}
+}
+
+// nextInterval passes the restart marker that ends the given interval, counted from 1 (C.2.5).
+func (d *Decoder) nextInterval(number int64, components int) error {
+	s := &d.stream
+	wrong := d.bits.finish()
+	at := d.bits.offset()
+	if wrong != "" {
+		return s.malformed(at, "A.1", "%s", wrong)
+	}
+	s.source = d.bits.source
+	code, ok, err := s.marker()
+	if err != nil {
+		return err
+	}
+	if want := markerRST0 + byte((number-1)%8); !ok || code != want {
+		return s.malformed(at, "C.2.5", "no restart marker RST%d where it must be", want-markerRST0)
+	}
+	d.bits.source = s.source
+	d.startInterval(components)
+	return nil
+}
+
+// deliver stores a decoded line of the scan's components in the view, or compares it.
+func (d *Decoder) deliver(v *codecs.View, sc *scan, y int, compare bool) error {
+	for c := range sc.n {
+		d.out[c] = d.out[c][:v.Width]
+		copy(d.out[c], d.lines[c][1][1:])
+	}
+	if kind := d.stream.transform; kind != 0 {
+		undoTransform(kind, d.stream.frame.precision, &d.out)
+	}
+	for c := range sc.n {
+		to := sc.component[c]
+		if !compare {
+			storeLine(v, to, y, d.out[c])
+		} else if x := compareLine(v, to, y, d.out[c], d.scratch); x >= 0 {
+			return &codecs.MismatchError{Codec: codecName, Component: to, X: x, Y: y}
+		}
+	}
+	return nil
+}
+
+// String names an interleave mode for test names and logs.
+func (m Interleave) String() string {
+	switch m {
+	case InterleaveDefault:
+		return "default"
+	case InterleaveNone:
+		return "none"
+	case InterleaveLine:
+		return "line"
+	case InterleaveSample:
+		return "sample"
+	}
+	return fmt.Sprintf("Interleave(%d)", int(m))
+}

@@ -1,0 +1,130 @@
+package jpegls
+
+import (
+	"encoding/binary"
+
+	"github.com/radtier/radtier/codecs"
+)
+
+// loadLine reads row y of component c into dst as the unsigned values that are
+// coded: masked to the significant bits, and for signed samples sign-extended to the word.
+func loadLine(dst []uint16, v *codecs.View, c, y int) {
+	pix := v.Pix[c*v.PlaneStride+y*v.RowStride:]
+	switch {
+	case v.Container == 8 && v.PixelStride == 1:
+		pix = pix[:len(dst)]
+		for x, p := range pix {
+			dst[x] = uint16(p)
+		}
+	case v.Container == 8:
+		at := 0
+		for x := range dst {
+			dst[x] = uint16(pix[at])
+			at += v.PixelStride
+		}
+	case v.BigEndian:
+		at := 0
+		for x := range dst {
+			dst[x] = binary.BigEndian.Uint16(pix[at : at+2])
+			at += v.PixelStride
+		}
+	case v.PixelStride == 2:
+		d, p := dst, pix[:2*len(dst)]
+		for len(p) >= 8 && len(d) >= 4 {
+			w := binary.LittleEndian.Uint64(p)
+			d[0], d[1], d[2], d[3] = uint16(w), uint16(w>>16), uint16(w>>32), uint16(w>>48)
+			p, d = p[8:], d[4:]
+		}
+		for x := range d {
+			d[x] = binary.LittleEndian.Uint16(p[2*x:])
+		}
+	default:
+		at := 0
+		for x := range dst {
+			dst[x] = binary.LittleEndian.Uint16(pix[at : at+2])
+			at += v.PixelStride
+		}
+	}
+	normalise(dst, v)
+}
+
+// normalise gives words the value of their significant bits: masked, or
+// sign-extended to the width of the container (PS3.5 8.1.1).
+func normalise(line []uint16, v *codecs.View) {
+	if v.Bits == v.Container {
+		return
+	}
+	if v.Signed {
+		word := uint16(1<<v.Container - 1)
+		up := uint(16-v.Bits) & 15
+		for x, s := range line {
+			line[x] = uint16(int16(s<<up)>>up) & word
+		}
+		return
+	}
+	mask := uint16(1)<<v.Bits - 1
+	for x := range line {
+		line[x] &= mask
+	}
+}
+
+// storeLine writes decoded values as row y of component c. It normalises line in place.
+func storeLine(v *codecs.View, c, y int, line []uint16) {
+	normalise(line, v)
+	pix := v.Pix[c*v.PlaneStride+y*v.RowStride:]
+	switch {
+	case v.Container == 8 && v.PixelStride == 1:
+		pix = pix[:len(line)]
+		for x, s := range line {
+			pix[x] = uint8(s)
+		}
+	case v.Container == 8:
+		at := 0
+		for _, s := range line {
+			pix[at] = uint8(s)
+			at += v.PixelStride
+		}
+	case v.BigEndian:
+		at := 0
+		for _, s := range line {
+			binary.BigEndian.PutUint16(pix[at:at+2], s)
+			at += v.PixelStride
+		}
+	case v.PixelStride == 2:
+		p := pix[:2*len(line)]
+		for len(p) >= 8 && len(line) >= 4 {
+			binary.LittleEndian.PutUint64(p, uint64(line[0])|uint64(line[1])<<16|uint64(line[2])<<32|uint64(line[3])<<48)
+			p, line = p[8:], line[4:]
+		}
+		for x, s := range line {
+			binary.LittleEndian.PutUint16(p[2*x:], s)
+		}
+	default:
+		at := 0
+		for _, s := range line {
+			binary.LittleEndian.PutUint16(pix[at:at+2], s)
+			at += v.PixelStride
+		}
+	}
+}
+
+// compareLine returns the first column where decoded values are not those of
+// row y of component c, -1 if there is none. It normalises line in place and uses scratch.
+func compareLine(v *codecs.View, c, y int, line, scratch []uint16) int {
+	normalise(line, v)
+	scratch = scratch[:len(line)]
+	loadLine(scratch, v, c, y)
+	var differ uint16
+	for x, s := range scratch {
+		differ |= s ^ line[x]
+	}
+	if differ == 0 {
+		return -1
+	}
+	for x, s := range scratch {
+		if s != line[x] {
+			return x
+		}
+	}
+	return -1
+}
