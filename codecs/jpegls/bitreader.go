@@ -67,12 +67,19 @@ const longestError = 2*65535 + 1
 // error, -1 if it is no code.
 func (r *bitReader) golomb(k, limit, qbpp int) int {
 	r.fill()
-	zeros, most := bits.LeadingZeros64(r.acc), limit-qbpp-1
-	if zeros > most {
+	zeros, most := 0, limit-qbpp-1
+	if r.acc>>16 == 0 { // the prefix may be longer than what is ready
+		zeros = 32
+		r.acc <<= 32
+		r.cnt -= 32
+		r.fill()
+	}
+	tail := bits.LeadingZeros64(r.acc)
+	if zeros += tail; zeros > most {
 		return -1
 	}
-	r.acc = r.acc << (uint(zeros) & 63) << 1
-	r.cnt -= zeros + 1
+	r.acc = r.acc << (uint(tail) & 63) << 1
+	r.cnt -= tail + 1
 	if zeros == most {
 		return r.read(qbpp) + 1
 	}

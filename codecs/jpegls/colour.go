@@ -3,11 +3,11 @@ package jpegls
 // undoTransform turns a line of transformed components into red, green and
 // blue: the inverses of HP1, HP2 and HP3, modulo 2^P. Those transforms are no
 // part of T.87; Hewlett-Packard's implementation marks them in APP8 "mrfx".
-func undoTransform(kind byte, precision int, line *[4][]uint16) {
+// The samples of a component are step apart.
+func undoTransform(kind byte, precision int, v1, v2, v3 []uint16, step int) {
 	span := 1 << precision
 	mask := span - 1
-	v1, v2, v3 := line[0], line[1], line[2]
-	for x := range v1 {
+	for x := 0; x < len(v3); x += step {
 		a, b, c := int(v1[x]), int(v2[x]), int(v3[x])
 		switch kind {
 		case 1:

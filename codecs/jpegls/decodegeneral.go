@@ -7,13 +7,13 @@ package jpegls
 func (d *Decoder) decodeGeneral(w, comp, n int) string {
 	p := &d.par
 	var q, ra, rb, rc [4]int
-	lines := d.lines[comp : comp+n]
+	prev, cur := d.lines[comp][0], d.lines[comp][1]
 	for x := 0; x < w; x++ {
 		run := true
 		for c := range n {
-			prev, cur := lines[c][0], lines[c][1]
-			ra[c], rb[c], rc[c] = int(cur[x]), int(prev[x+1]), int(prev[x])
-			rd := int(prev[x+2])
+			i := x*n + c
+			ra[c], rb[c], rc[c] = int(cur[i]), int(prev[i+n]), int(prev[i])
+			rd := int(prev[i+2*n])
 			q[c] = 81*d.quant.of(rd-rb[c]) + 9*d.quant.of(rb[c]-rc[c]) + d.quant.of(rc[c]-ra[c])
 			run = run && q[c] == 0
 		}
@@ -45,7 +45,7 @@ func (d *Decoder) decodeGeneral(w, comp, n int) string {
 				e = ^e
 			}
 			ctx.update(int32(e), p.near, p.reset)
-			lines[c][1][x+1] = p.reconstruct(px, sign*e)
+			cur[(x+1)*n+c] = p.reconstruct(px, sign*e)
 		}
 	}
 	if d.bits.overrun() {
@@ -59,6 +59,9 @@ func (q *quantiser) of(d int) int { return int(q.table[(quantiserCentre+d)&(len(
 
 // reconstruct adds an error to its prediction, modulo RANGE (A.4.4, A.4.5).
 func (p *params) reconstruct(px, e int) uint16 {
+	if p.fast() { // also right for errors beyond RANGE, of encoders that do not reduce them
+		return uint16((px + e) & p.maxVal)
+	}
 	step := 2*p.near + 1
 	v := px + e*step
 	if v < -p.near {
@@ -100,20 +103,24 @@ func (d *Decoder) decodeRun(x, w, comp, n int) (int, string) {
 			return 0, "run beyond the end of the line"
 		}
 	}
-	lines := d.lines[comp : comp+n]
-	for c := range lines {
-		fill := lines[c][1][x : end+1]
-		ra := fill[0]
+	prev, cur := d.lines[comp][0], d.lines[comp][1]
+	if n == 1 {
+		ra, fill := cur[x], cur[x+1:end+1]
 		for i := range fill {
 			fill[i] = ra
+		}
+	} else {
+		left, fill := cur[x*n:], cur[(x+1)*n:(end+1)*n]
+		for i := range fill {
+			fill[i] = left[i]
 		}
 	}
 	if !interrupted {
 		return w, ""
 	}
-	for c := range lines {
-		prev, cur := lines[c][0], lines[c][1]
-		ra, rb := int(cur[x]), int(prev[end+1])
+	for c := range n {
+		i := (end+1)*n + c
+		ra, rb := int(cur[i-n]), int(prev[i])
 		riType, sign, px := 0, 1, rb
 		if n == 1 && max(ra-rb, rb-ra) <= d.par.near {
 			riType, px = 1, ra
@@ -128,7 +135,7 @@ func (d *Decoder) decodeRun(x, w, comp, n int) (int, string) {
 		}
 		e := ctx.unmap(em, k, riType)
 		ctx.update(e, em, riType, d.par.reset)
-		cur[end+1] = d.par.reconstruct(px, sign*e)
+		cur[i] = d.par.reconstruct(px, sign*e)
 	}
 	*index = max(0, *index-1)
 	return end + 1, ""

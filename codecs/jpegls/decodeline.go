@@ -5,7 +5,7 @@ import "math/bits"
 // decodeLine decodes a line of one component with the parameters of the fast path. It returns what is wrong.
 func (d *Decoder) decodeLine(w, comp int) string {
 	prev, cur := d.lines[comp][0], d.lines[comp][1]
-	analyseAbove(d.q[:w], prev, &d.quant)
+	analyseAbove(d.q[:w], prev, 1, &d.quant)
 	for x := 0; x < w; {
 		var wrong string
 		if x, wrong = d.decodeRegular(prev, cur, x, w); wrong == "" && x < w {

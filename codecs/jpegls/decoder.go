@@ -1,8 +1,6 @@
 package jpegls
 
 import (
-	"fmt"
-
 	"github.com/radtier/radtier/codecs"
 )
 
@@ -21,10 +19,13 @@ type Decoder struct {
 	model  model
 	words  []uint16 // backing of all lines
 
-	lines   [4][2][]uint16 // per component of the scan: the line above and this one, two samples longer than the image
-	out     [4][]uint16    // decoded values on their way into the view
-	scratch []uint16       // a line of the view to compare with
-	q       []int16        // what analyseAbove found
+	// Per component of the scan: the line above and this one, each with a
+	// sample more at both ends. The components of a sample-interleaved scan lie side by side in the first.
+	lines   [4][2][]uint16
+	out     []uint16 // decoded values on their way into the view
+	scratch []uint16 // all components of a line of the view, or one of the scan
+	against []uint16 // one component of a line of the view
+	q       []int16  // what analyseAbove found
 
 	general bool // tests prove the fast path against the general one
 }
@@ -67,7 +68,7 @@ func (d *Decoder) MemoryNeeded(info codecs.Info, _ codecs.DecodeOptions) int64 {
 }
 
 func memoryNeeded(width, components int64) int64 {
-	return (width+16)*2*(3*components+2) + 1<<17 + 16<<10
+	return (width+16)*2*(10*components+2) + 1<<17 + 16<<10
 }
 
 // Decode writes the samples into dst. See codecs.Decoder.
@@ -151,25 +152,25 @@ func (d *Decoder) admit(v *codecs.View, opts *codecs.DecodeOptions) error {
 
 // grow makes lines for an image of this width.
 func (d *Decoder) grow(w, components int) {
-	line := w + 2
-	if need := components*(2*line+w) + w; cap(d.words) < need {
+	all := w * components
+	if need := 2*(all+2*components) + 2*all + w; cap(d.words) < need {
 		d.words = make([]uint16, need)
+		d.q = make([]int16, need)
 	}
-	if cap(d.q) < w {
-		d.q = make([]int16, w)
+	d.out, d.scratch, d.against = d.words[:all], d.words[all:2*all], d.words[2*all:2*all+w]
+}
+
+// cut divides the memory for lines among the components of a scan.
+func (d *Decoder) cut(w int, sc *scan) {
+	rest := d.words[len(d.out)+len(d.scratch)+len(d.against):]
+	lines, line := sc.n, w+2
+	if sc.mode == InterleaveSample {
+		lines, line = 1, sc.n*(w+2)
 	}
-	rest := d.words[:cap(d.words)]
-	take := func(n int) []uint16 {
-		t := rest[:n:n]
-		rest = rest[n:]
-		return t
+	for c := range lines {
+		d.lines[c] = [2][]uint16{rest[:line:line], rest[line : 2*line : 2*line]}
+		rest = rest[2*line:]
 	}
-	for c := range components {
-		d.lines[c] = [2][]uint16{take(line), take(line)}
-		d.out[c] = take(w)
-	}
-	d.scratch = take(w)
-	d.q = d.q[:cap(d.q)]
 }
 
 // decodeScan decodes the entropy-coded data of a scan, with its restart intervals.
@@ -183,21 +184,28 @@ func (d *Decoder) decodeScan(v *codecs.View, sc *scan, opts *codecs.DecodeOption
 	d.quant.set(par)
 	fast := par.fast() && !d.general
 	d.bits.source = s.source
-	d.startInterval(sc.n)
+	d.cut(v.Width, sc)
+	lines, lag := sc.n, 1
+	if sc.mode == InterleaveSample {
+		lines, lag = 1, sc.n
+	}
+	d.startInterval(lines)
 	for y := range v.Height {
 		if y%16 == 0 && opts.Context != nil && opts.Context.Err() != nil {
 			return opts.Context.Err()
 		}
 		if s.restart > 0 && y > 0 && int64(y)%s.restart == 0 {
-			if err := d.nextInterval(int64(y)/s.restart, sc.n); err != nil {
+			if err := d.nextInterval(int64(y)/s.restart, lines); err != nil {
 				return err
 			}
 		}
-		for c := range sc.n {
-			frameLine(d.lines[c][0], d.lines[c][1])
+		for c := range lines {
+			frameLine(d.lines[c][0], d.lines[c][1], lag)
 		}
 		var wrong string
 		switch {
+		case sc.mode == InterleaveSample && fast:
+			wrong = d.decodePixels(v.Width, sc.n)
 		case sc.mode == InterleaveSample:
 			wrong = d.decodeGeneral(v.Width, 0, sc.n)
 		case fast:
@@ -215,7 +223,7 @@ func (d *Decoder) decodeScan(v *codecs.View, sc *scan, opts *codecs.DecodeOption
 		if err := d.deliver(v, sc, y, compare); err != nil {
 			return err
 		}
-		for c := range sc.n {
+		for c := range lines {
 			d.lines[c][0], d.lines[c][1] = d.lines[c][1], d.lines[c][0]
 		}
 	}
@@ -227,16 +235,16 @@ func (d *Decoder) decodeScan(v *codecs.View, sc *scan, opts *codecs.DecodeOption
 }
 
 // startInterval resets the model, and the line above to zeros, for a scan or restart interval (A.2.1).
-func (d *Decoder) startInterval(components int) {
+func (d *Decoder) startInterval(lines int) {
 	d.model.reset(&d.par)
 	d.bits.start()
-	for c := range components {
+	for c := range lines {
 		clear(d.lines[c][0])
 	}
 }
 
 // nextInterval passes the restart marker that ends the given interval, counted from 1 (C.2.5).
-func (d *Decoder) nextInterval(number int64, components int) error {
+func (d *Decoder) nextInterval(number int64, lines int) error {
 	s := &d.stream
 	wrong := d.bits.finish()
 	at := d.bits.offset()
@@ -252,41 +260,6 @@ func (d *Decoder) nextInterval(number int64, components int) error {
 		return s.malformed(at, "C.2.5", "no restart marker RST%d where it must be", want-markerRST0)
 	}
 	d.bits.source = s.source
-	d.startInterval(components)
+	d.startInterval(lines)
 	return nil
-}
-
-// deliver stores a decoded line of the scan's components in the view, or compares it.
-func (d *Decoder) deliver(v *codecs.View, sc *scan, y int, compare bool) error {
-	for c := range sc.n {
-		d.out[c] = d.out[c][:v.Width]
-		copy(d.out[c], d.lines[c][1][1:])
-	}
-	if kind := d.stream.transform; kind != 0 {
-		undoTransform(kind, d.stream.frame.precision, &d.out)
-	}
-	for c := range sc.n {
-		to := sc.component[c]
-		if !compare {
-			storeLine(v, to, y, d.out[c])
-		} else if x := compareLine(v, to, y, d.out[c], d.scratch); x >= 0 {
-			return &codecs.MismatchError{Codec: codecName, Component: to, X: x, Y: y}
-		}
-	}
-	return nil
-}
-
-// String names an interleave mode for test names and logs.
-func (m Interleave) String() string {
-	switch m {
-	case InterleaveDefault:
-		return "default"
-	case InterleaveNone:
-		return "none"
-	case InterleaveLine:
-		return "line"
-	case InterleaveSample:
-		return "sample"
-	}
-	return fmt.Sprintf("Interleave(%d)", int(m))
 }

@@ -22,7 +22,7 @@
 //
 // Symbols of the standard and names here:
 //
-//	A, B, C, N [Q]           context.a, .b, .c, .n            A.2.1
+//	A, B, C, N [Q]           regularContext.a .b .c .n        A.2.1
 //	A, N, Nn [365..366]      runContext.a, .n, .nn            A.2.1
 //	RUNindex, J              model.runIndex, runOrder         A.2.1
 //	MAXVAL, NEAR, T1..T3     params.maxVal, .near, .t1 ..     C.2.4.1.1

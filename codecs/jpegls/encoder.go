@@ -4,18 +4,6 @@ import (
 	"github.com/radtier/radtier/codecs"
 )
 
-// Interleave is how the components of an image share its scans (C.2.3, ILV).
-type Interleave int
-
-const (
-	// InterleaveDefault is InterleaveSample for several components, which
-	// compresses colour images best, and InterleaveNone for one.
-	InterleaveDefault Interleave = iota
-	InterleaveNone               // one scan per component
-	InterleaveLine               // one scan, line by line
-	InterleaveSample             // one scan, sample by sample
-)
-
 // Options changes what an Encoder writes. The zero value is the default.
 type Options struct {
 	Interleave Interleave
@@ -37,12 +25,12 @@ type Encoder struct {
 	words     []uint16 // backing of all lines
 	contexts  []int16  // backing of all context numbers
 
-	lines [4][2][]uint16 // per component: the line above and this one, two samples longer than the image
-	px    []uint16       // predictions of a line
-	q     []int16        // context numbers of a line
-	// Sample interleave: the same with the components side by side.
-	allX, allPx []uint16
-	allQ        []int16
+	// Per component: the line above and this one, each with a sample more at
+	// both ends. The components of a sample-interleaved scan lie side by side in the first.
+	lines   [4][2][]uint16
+	px      []uint16 // predictions of a line
+	q       []int16  // context numbers of a line
+	scratch []uint16 // one component of a line
 }
 
 var _ codecs.Encoder = (*Encoder)(nil)
@@ -72,7 +60,7 @@ func lineBytes(width, components int) int { return width*components*9 + 64 }
 func (e *Encoder) MemoryNeeded(v codecs.View) int64 {
 	samples := int64(v.Width) * int64(v.Height) * int64(v.Components)
 	out := samples*int64(3*Precision(v)/2+2)/8 + 1024
-	scratch := int64(lineBytes(v.Width, v.Components)) + int64(v.Width+16)*int64(v.Components)*4*4
+	scratch := int64(lineBytes(v.Width, v.Components)) + int64(v.Width+16)*int64(v.Components)*20
 	return 2*out + out/4 + scratch + int64(len(e.quant.table)) + 16<<10
 }
 
@@ -110,16 +98,10 @@ func (e *Encoder) Encode(dst []byte, v codecs.View, opts codecs.EncodeOptions) (
 
 // grow makes lines for an image of this width.
 func (e *Encoder) grow(w, components int, mode Interleave) {
-	line := w + 2
-	need := 2*line*components + w
-	if mode == InterleaveSample {
-		need += 2 * w * components
-	}
-	if cap(e.words) < need {
+	all := w * components
+	if need := 2*(all+2*components) + 2*all; cap(e.words) < need {
 		e.words = make([]uint16, need)
-	}
-	if n := w * (components + 1); cap(e.contexts) < n {
-		e.contexts = make([]int16, n)
+		e.contexts = make([]int16, need)
 	}
 	if n := lineBytes(w, components); cap(e.bits.buf) < n {
 		e.bits.buf = make([]byte, n)
@@ -130,15 +112,15 @@ func (e *Encoder) grow(w, components int, mode Interleave) {
 		rest = rest[n:]
 		return s
 	}
-	for c := range components {
-		e.lines[c] = [2][]uint16{take(line), take(line)}
-	}
-	e.px = take(w)
-	e.q = e.contexts[:w]
 	if mode == InterleaveSample {
-		e.allX, e.allPx = take(w*components), take(w*components)
-		e.allQ = e.contexts[w : w*(components+1)]
+		e.lines[0] = [2][]uint16{take(all + 2*components), take(all + 2*components)}
+	} else {
+		for c := range components {
+			e.lines[c] = [2][]uint16{take(w + 2), take(w + 2)}
+		}
+		all = w
 	}
+	e.px, e.q, e.scratch = take(all), e.contexts[:all], take(w)
 	e.bits.buf = e.bits.buf[:cap(e.bits.buf)]
 }
 
@@ -180,20 +162,20 @@ func (e *Encoder) encodeScan(dst []byte, v *codecs.View, first, n int, mode Inte
 			dst = append(dst, 0xFF, byte(markerRST0+(y/r-1)%8))
 			e.startInterval(n)
 		}
-		for c := range n {
-			prev, cur := e.lines[c][0], e.lines[c][1]
-			loadLine(cur[1:v.Width+1], v, first+c, y)
-			frameLine(prev, cur)
-		}
 		if mode == InterleaveSample {
-			e.encodePixels(v.Width, n)
+			prev, cur := e.lines[0][0], e.lines[0][1]
+			loadPixels(cur[n:len(cur)-n], v, y, e.scratch)
+			frameLine(prev, cur, n)
+			e.encodePixels(prev, cur, v.Width, n)
+			e.lines[0] = [2][]uint16{cur, prev}
 		} else {
 			for c := range n {
-				e.encodeLine(e.lines[c][0], e.lines[c][1], v.Width, c)
+				prev, cur := e.lines[c][0], e.lines[c][1]
+				loadLine(cur[1:v.Width+1], v, first+c, y)
+				frameLine(prev, cur, 1)
+				e.encodeLine(prev, cur, v.Width, c)
+				e.lines[c] = [2][]uint16{cur, prev}
 			}
-		}
-		for c := range n {
-			e.lines[c][0], e.lines[c][1] = e.lines[c][1], e.lines[c][0]
 		}
 		dst = append(dst, e.bits.buf[:e.bits.n]...)
 		e.bits.n = 0
@@ -207,9 +189,10 @@ func (e *Encoder) encodeScan(dst []byte, v *codecs.View, first, n int, mode Inte
 // frameLine sets the samples that A.2.1 assumes beside a line: left of it the
 // first sample above, and right of the line above its last sample once more.
 // What is left of prev stays from its own turn, as A.2.1 has it.
-func frameLine(prev, cur []uint16) {
-	cur[0] = prev[1]
-	prev[len(prev)-1] = prev[len(prev)-2]
+// n components lie side by side.
+func frameLine(prev, cur []uint16, n int) {
+	copy(cur[:n], prev[n:2*n])
+	copy(prev[len(prev)-n:], prev[len(prev)-2*n:len(prev)-n])
 }
 
 // startInterval resets the model, and the line above to zeros, for a scan or restart interval (A.2.1).
@@ -223,7 +206,7 @@ func (e *Encoder) startInterval(components int) {
 
 // encodeLine codes one line of one component.
 func (e *Encoder) encodeLine(prev, cur []uint16, w, comp int) {
-	analyse(e.q, e.px, prev, cur, &e.quant)
+	analyse(e.q, e.px, prev, cur, 1, &e.quant)
 	for x := 0; x < w; {
 		if x = e.encodeRegular(e.q, e.px, cur[1:w+1], x); x < w {
 			x = e.encodeRun(cur, prev, x, w, comp)
@@ -234,56 +217,46 @@ func (e *Encoder) encodeLine(prev, cur []uint16, w, comp int) {
 // encodePixels codes one line of all components, sample by sample: a pixel is
 // in run mode when all its components are, and one that is not codes all of
 // them in regular mode (B.3).
-func (e *Encoder) encodePixels(w, n int) {
-	for c := range n {
-		analyse(e.q, e.px, e.lines[c][0], e.lines[c][1], &e.quant)
-		at := c
-		cur := e.lines[c][1][1 : w+1]
-		for x, q := range e.q {
-			e.allQ[at], e.allPx[at], e.allX[at] = q, e.px[x], cur[x]
-			at += n
+func (e *Encoder) encodePixels(prev, cur []uint16, w, n int) {
+	analyse(e.q, e.px, prev, cur, n, &e.quant)
+	for rest := e.q; len(rest) >= n; rest = rest[n:] {
+		some := 0
+		for _, q := range rest[:n] {
+			some |= int(q)
+		}
+		if some == 0 {
+			continue
+		}
+		for c, q := range rest[:n] {
+			rest[c] = q | int16((int(q)&0xFFFF-1)>>63)&zeroRegular
 		}
 	}
-	for x := 0; x < w; x++ {
-		pixel := e.allQ[x*n : x*n+n]
-		any := int16(0)
-		for _, q := range pixel {
-			any |= q
-		}
-		if any != 0 {
-			for c, q := range pixel {
-				if q == 0 {
-					pixel[c] = zeroRegular
-				}
-			}
-		}
-	}
+	xs := cur[n : n+w*n]
 	for i := 0; i < w*n; {
-		if i = e.encodeRegular(e.allQ[:w*n], e.allPx, e.allX, i); i < w*n {
-			i = n * e.encodePixelRun(i/n, w, n)
+		if i = e.encodeRegular(e.q, e.px, xs, i); i < w*n {
+			i = n * e.encodePixelRun(prev, cur, i/n, w, n)
 		}
 	}
 }
 
-// encodePixelRun is encodeRun for pixels of several components, which share a
-// run and its index; the samples that end it are all of RItype 0.
-func (e *Encoder) encodePixelRun(x, w, n int) int {
-	end := x
-run:
-	for ; end < w; end++ {
-		for c := range n {
-			if cur := e.lines[c][1]; cur[end+1] != cur[x] {
-				break run
-			}
-		}
+// encodePixelRun is encodeRun for pixels of n components, which share a run
+// and its index; the samples that end it are all of RItype 0.
+func (e *Encoder) encodePixelRun(prev, cur []uint16, x, w, n int) int {
+	// A pixel continues the run if it equals its left neighbour.
+	left, here := cur[:(w+1)*n], cur[n:(w+1)*n]
+	i := x * n
+	for i < len(here) && here[i] == left[i] {
+		i++
 	}
+	end := i / n
 	index := &e.model.runIndex[0]
 	e.encodeRunLength(end-x, end == w, index)
 	if end == w {
 		return end
 	}
+	order := runOrder[*index]
 	for c := range n {
-		e.encodeInterruption(int(e.lines[c][1][end+1]), int(e.lines[c][1][x]), int(e.lines[c][0][end+1]), 0, runOrder[*index])
+		e.encodeInterruption(int(here[end*n+c]), int(cur[x*n+c]), int(prev[(end+1)*n+c]), 0, order)
 	}
 	*index = max(0, *index-1)
 	return end + 1

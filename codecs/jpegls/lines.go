@@ -128,3 +128,40 @@ func compareLine(v *codecs.View, c, y int, line, scratch []uint16) int {
 	}
 	return -1
 }
+
+// pixelsAsLine returns the view whose line has all components of v's pixels
+// side by side, if they lie so.
+func pixelsAsLine(v *codecs.View) (codecs.View, bool) {
+	word := v.WordBytes()
+	if v.PlaneStride != word || v.PixelStride != v.Components*word {
+		return codecs.View{}, false
+	}
+	flat := *v
+	flat.Width, flat.Components, flat.PixelStride = v.Width*v.Components, 1, word
+	return flat, true
+}
+
+// loadPixels is loadLine for all components, which lie side by side in dst.
+func loadPixels(dst []uint16, v *codecs.View, y int, scratch []uint16) {
+	if flat, ok := pixelsAsLine(v); ok {
+		loadLine(dst, &flat, 0, y)
+		return
+	}
+	n := v.Components
+	for c := range n {
+		loadLine(scratch, v, c, y)
+		at := c
+		for _, s := range scratch {
+			dst[at] = s
+			at += n
+		}
+	}
+}
+
+// onePlane takes component c of n that lie side by side.
+func onePlane(dst, pixels []uint16, c, n int) {
+	for x := range dst {
+		dst[x] = pixels[c]
+		c += n
+	}
+}

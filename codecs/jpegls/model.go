@@ -2,8 +2,8 @@ package jpegls
 
 import "math/bits"
 
-// context holds the variables of one regular-mode context (A.2.1). Kernels in assembly know its layout.
-type context struct {
+// regularContext holds the variables of one regular-mode context (A.2.1). Kernels in assembly know its layout.
+type regularContext struct {
 	a uint32 // sum of absolute errors
 	b int32  // bias: sum of errors
 	c int32  // prediction correction, -128..127
@@ -24,7 +24,7 @@ const zeroRegular = 365
 
 // model is the adaptive state of a scan (A.2.1).
 type model struct {
-	ctx      [512]context // 1..364, zeroRegular; a power of two lets a mask replace bounds checks
+	ctx      [512]regularContext // 1..364, zeroRegular; a power of two lets a mask replace bounds checks
 	run      [2]runContext
 	runIndex [4]int // per component, as line-interleaved scans need it
 }
@@ -33,7 +33,7 @@ type model struct {
 func (m *model) reset(p *params) {
 	a := uint32(max(2, (p.span+32)>>6))
 	for i := range m.ctx {
-		m.ctx[i] = context{a: a, n: 1}
+		m.ctx[i] = regularContext{a: a, n: 1}
 	}
 	for i := range m.run {
 		m.run[i] = runContext{a: a, n: 1}
@@ -53,7 +53,7 @@ func golombOrder(n, a uint32) int {
 }
 
 // update is A.6.1 and A.6.2: e is the error of the sample, NEAR not yet multiplied in.
-func (c *context) update(e int32, near, reset int) {
+func (c *regularContext) update(e int32, near, reset int) {
 	c.b += e * int32(2*near+1)
 	if e < 0 {
 		c.a += uint32(-e)
