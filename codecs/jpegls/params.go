@@ -138,6 +138,7 @@ func (p *params) quantise(d int) int {
 // keeps two uint16 subtractions in bounds for every precision. Only the part up to MAXVAL is filled.
 type quantiser struct {
 	par   params
+	words [3]uint16 // T1, T2, T3
 	table [1 << 17]int8
 }
 
@@ -151,6 +152,7 @@ func (q *quantiser) set(p params) {
 		return
 	}
 	q.par = key
+	q.words = [3]uint16{uint16(p.t1), uint16(p.t2), uint16(p.t3)}
 	for d := -p.maxVal; d <= p.maxVal; d++ {
 		q.table[quantiserCentre+d] = int8(p.quantise(d))
 	}
