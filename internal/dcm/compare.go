@@ -37,7 +37,7 @@ func ignored(tag uint32, fa, fb *File) bool {
 		return fa.Image != nil && fa.Image.Samples > 1
 	case tag == 0x00280004:
 		return fa.Image != nil && fb.Image != nil && rctPair(fa.Image.Photometric, fb.Image.Photometric)
-	case tag>>24 == 0x60 && tag>>16 <= overlayGroups && (fa.overlayBits || fb.overlayBits):
+	case tag>>24 == 0x60 && tag>>16 <= overlayGroups && (fa.overlayBits|fb.overlayBits)>>(tag>>17&15)&1 == 1:
 		e := tag & 0xFFFF
 		return e == 0x0100 || e == 0x0102 || e == 0x3000
 	}
@@ -98,10 +98,10 @@ func compareElement(x *side, a *Element, encA Encoding, y *side, b *Element, enc
 	}
 	unitA, unitB := 1, 1
 	if encA.BigEndian {
-		unitA = swapUnit(a.VR)
+		unitA = a.VR.unit()
 	}
 	if encB.BigEndian {
-		unitB = swapUnit(b.VR)
+		unitB = b.VR.unit()
 	}
 	return compareValues(x, a, unitA, y, b, unitB, vr.text(), path)
 }

@@ -112,6 +112,13 @@ func (f *File) swapped8() bool {
 	return f.PixelBigEndian() && f.Image.BitsAllocated <= 8 && (f.Pixel.VR == vrOW || f.Pixel.VR == (VR{}))
 }
 
+// unclearWords reports whether big endian samples lie in words of another
+// size (32 bits in OW, 16 in OB): readers disagree on their order.
+func (f *File) unclearWords() bool {
+	bits := f.Image.BitsAllocated
+	return f.PixelBigEndian() && f.Pixel.Tag == 0x7FE00010 && (bits > 16 || bits > 8 && f.Pixel.VR == vrOB)
+}
+
 // View returns the samples of one native frame, given its bytes as they lie
 // in the file, as codecs want them. It returns an *UnsupportedError for
 // layouts that a view cannot express: other than 8 or 16 bits allocated,
@@ -141,6 +148,8 @@ func (f *File) View(frame []byte) (codecs.View, error) {
 		return no("%d samples per pixel", img.Samples)
 	case f.halfSamples() != 2*int64(img.Rows)*int64(img.Columns)*int64(img.Samples):
 		return no("chroma shared between pixels")
+	case f.unclearWords():
+		return no("big endian samples of %d bits in words of another size", img.BitsAllocated)
 	case f.swapped8():
 		return no("8-bit samples in big endian 16-bit words")
 	case int64(len(frame)) < f.FrameSize():

@@ -23,6 +23,8 @@ type PixelData struct {
 	// FrameProblem says why the value cannot be split into the frames that
 	// the data set declares, native or encapsulated; "" if it can.
 	FrameProblem string
+
+	delimited bool // the fragments end with a sequence delimiter
 }
 
 // severalPixels is the FrameProblem of files with more than one pixel data element.
@@ -57,6 +59,7 @@ func (s *scanner) fragments(e *Element, limit int64) error {
 		tag, length := enc.tag(p), int64(enc.u32(p[4:]))
 		if tag == tagSequenceEnd {
 			off += 8
+			px.delimited = true
 			break
 		}
 		if tag != tagItem {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"cmp"
 	"compress/flate"
+	"fmt"
 	"io"
 	"slices"
 )
@@ -37,8 +38,8 @@ type Target struct {
 //   - Pixel Data, its offset tables, and what Target names,
 //   - overlays in unused bits of replaced pixel data move to (60xx,3000), for encapsulated targets (PS3.5 8.1.2).
 //
-// It returns an *UnsupportedError, before anything is written, where that is
-// not possible. Digital signatures are copied, and no longer hold if they cover Pixel Data: ask f.Find(0xFFFAFFFA) first.
+// It returns an *UnsupportedError where that is not possible; w may then hold
+// part of a file, as after any error. Digital signatures are copied, and no longer hold if they cover Pixel Data: ask f.Find(0xFFFAFFFA) first.
 func Rewrite(w io.Writer, r io.ReaderAt, f *File, target Target) error {
 	x, err := newRewriter(r, f, target)
 	if err != nil {
@@ -91,6 +92,11 @@ func newRewriter(r io.ReaderAt, f *File, t Target) (*rewriter, error) {
 	if f.IsDICOMDIR() {
 		return nil, &UnsupportedError{0x00041220, "rewriting a DICOMDIR, whose records refer to byte offsets"}
 	}
+	for i := range f.Elements {
+		if e := &f.Elements[i]; e.Tag>>16 == 2 {
+			return nil, &UnsupportedError{e.Tag, "file meta element inside the data set"}
+		}
+	}
 	px := f.Pixel
 	switch {
 	case px == nil && t.Frame != nil:
@@ -100,14 +106,16 @@ func newRewriter(r io.ReaderAt, f *File, t Target) (*rewriter, error) {
 		return nil, &UnsupportedError{px.Tag, "keeping pixel data in a syntax of the other kind (native or encapsulated)"}
 	case t.Frame == nil && f.Encoding.BigEndian && px.Encapsulated:
 		return nil, &UnsupportedError{px.Tag, "encapsulated pixel data in a big endian data set"}
-	case t.Frame == nil && px.Tag == 0x7FE00010 && f.PixelBigEndian() && f.Image.BitsAllocated > 16 && px.VR != vrOB:
-		return nil, &UnsupportedError{px.Tag, "big endian samples of more than 16 bits in 16-bit words: readers disagree on their order"}
-	case t.Frame != nil && (px.Tag != 0x7FE00010 || px.FrameProblem == severalPixels):
-		return nil, &UnsupportedError{px.Tag, "replacing float, double or several pixel data elements"}
+	case t.Frame == nil && f.unclearWords():
+		return nil, &UnsupportedError{px.Tag, fmt.Sprintf("big endian samples of %d bits in words of another size: readers disagree on their order", f.Image.BitsAllocated)}
+	case px.FrameProblem == severalPixels:
+		return nil, &UnsupportedError{px.Tag, severalPixels}
+	case t.Frame != nil && px.Tag != 0x7FE00010:
+		return nil, &UnsupportedError{px.Tag, "replacing float or double pixel data"}
 	case t.FrameLengths != nil && len(t.FrameLengths) != f.Image.Frames:
 		return nil, &UnsupportedError{px.Tag, "as many frame lengths as frames must be given"}
 	}
-	if t.Frame != nil && t.Encapsulated && f.overlayBits {
+	if t.Frame != nil && t.Encapsulated && f.OverlayInPixels() {
 		if err := x.findOverlays(); err != nil {
 			return nil, err
 		}

@@ -54,19 +54,20 @@ func (x *rewriter) keepNative(e *Element) error {
 		vr = vrOB // bytes by declaration: nothing to swap, nothing to rename
 	}
 	x.x.header(e.Tag, vr, uint32(e.Length+e.Length%2))
-	return x.stream(e.ValueOffset, e.Length, unit, 0)
+	if err := x.stream(e.ValueOffset, e.Length, unit); err != nil {
+		return err
+	}
+	x.x.pad(vr, int(e.Length%2))
+	return nil
 }
 
+// keepFragments copies offset table and fragments as they are, odd ones too: padding them would move the offsets.
 func (x *rewriter) keepFragments(e *Element) error {
 	x.x.header(e.Tag, vrOB, undefinedLength)
-	if err := x.stream(e.ValueOffset, e.Length, 1, 0); err != nil {
+	if err := x.stream(e.ValueOffset, e.Length, 1); err != nil {
 		return err
 	}
-	p, err := x.src.peek(max(e.End-8, e.ValueOffset), int(min(8, e.Length)))
-	if err != nil {
-		return err
-	}
-	if e.Length < 8 || x.f.Encoding.tag(p) != tagSequenceEnd || x.f.Unterminated {
+	if !x.f.Pixel.delimited {
 		x.x.header(tagSequenceEnd, VR{}, 0)
 	}
 	return nil

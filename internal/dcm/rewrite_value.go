@@ -1,8 +1,6 @@
 package dcm
 
-import (
-	"strings"
-)
+import "strings"
 
 // surroundings is the data set or item that an element lies in, which settles VRs that depend on other elements.
 type surroundings struct {
@@ -106,14 +104,11 @@ func (x *rewriter) element(e *Element, s *surroundings, depth int) error {
 		return err
 	}
 	if s.enc.BigEndian {
-		swap(x.x.b[len(x.x.b)-int(e.Length):], swapUnit(e.VR))
+		swap(x.x.b[len(x.x.b)-int(e.Length):], e.VR.unit())
 	}
 	x.x.pad(vr, int(e.Length))
 	return nil
 }
-
-// swapUnit is the word size by which a big endian value turns little endian: that of the VR it was written with.
-func swapUnit(vr VR) int { return vr.unit() }
 
 // copy appends source bytes to the buffer.
 func (x *rewriter) copy(off, n int64) error {
@@ -141,8 +136,9 @@ func (x *rewriter) sequence(e *Element, s *surroundings, depth int) error {
 	}
 	switch {
 	case vr == vrSQ:
-	case vr == vrUN || vr == (VR{}) || !vr.known():
+	case vr == vrUN, !vr.known() && s.enc == Encoding{}:
 		return x.unknownItems(e)
+	case !vr.known(): // letters of no VR, but its items are encoded like a sequence's
 	default:
 		return &UnsupportedError{e.Tag, "undefined length with VR " + vr.String()}
 	}
@@ -206,16 +202,18 @@ func (x *rewriter) long(e *Element) error {
 	}
 	unit := 1
 	if x.f.Encoding.BigEndian {
-		unit = swapUnit(e.VR)
+		unit = e.VR.unit()
 	}
 	x.x.header(e.Tag, vr, uint32(e.Length+e.Length%2))
-	return x.stream(e.ValueOffset, e.Length, unit, padByte(vr))
+	if err := x.stream(e.ValueOffset, e.Length, unit); err != nil {
+		return err
+	}
+	x.x.pad(vr, int(e.Length%2))
+	return nil
 }
 
-// stream passes the buffer and then a range of the source on, in chunks, with
-// words of unit bytes swapped and an odd length padded.
-func (x *rewriter) stream(off, n int64, unit int, pad byte) error {
-	odd := n%2 == 1
+// stream passes the buffer and then a range of the source on, in chunks, with words of unit bytes swapped.
+func (x *rewriter) stream(off, n int64, unit int) error {
 	for n > 0 {
 		k := min(n, maxChunk)
 		if err := x.copy(off, k); err != nil {
@@ -229,8 +227,5 @@ func (x *rewriter) stream(off, n int64, unit int, pad byte) error {
 			return err
 		}
 	}
-	if odd {
-		x.x.b = append(x.x.b, pad)
-	}
-	return x.flush()
+	return nil
 }

@@ -41,12 +41,16 @@ type File struct {
 	hasPosition bool
 	hasOrient   bool
 	inflated    []byte
-	overlayBits bool // an overlay plane lies in unused bits of the pixel data (60xx,0102 > 0)
+	overlayBits uint16 // bit i: overlay group 6000+2i lies in unused bits of the pixel data (60xx,0102 > 0 without 60xx,3000)
 }
 
 // Inflated returns the data set of a deflated file as inflated by Scan, nil for
 // all other files. All offsets of Elements and Pixel lie in it, those of Meta in the file.
 func (f *File) Inflated() []byte { return f.inflated }
+
+// OverlayInPixels reports whether an overlay plane lies in bits of the pixel
+// data that hold no sample, retired in PS3.5 8.1.2. [Rewrite] moves it to (60xx,3000) when pixel data is replaced by codestreams.
+func (f *File) OverlayInPixels() bool { return f.overlayBits != 0 }
 
 // Find returns the first top-level element of the data set with a tag, or nil.
 func (f *File) Find(tag uint32) *Element {
@@ -350,14 +354,8 @@ func (s *scanner) dataset(off, limit int64) error {
 			return err
 		}
 		f.Elements = append(f.Elements, e)
-		if e.Tag <= 0x7FE00002 {
-			if err := s.value(&e); err != nil {
-				return err
-			}
-		} else if e.Tag&0xFF01FFFF == 0x60000102 && e.Length == 2 {
-			if v, err := s.number(&e); err == nil && v > 0 {
-				f.overlayBits = true
-			}
+		if err := s.value(&e); err != nil {
+			return err
 		}
 		last, off = e.Tag, e.End
 	}

@@ -58,6 +58,20 @@ func (s *scanner) value(e *Element) (err error) {
 		s.offsets[0] = len(f.Elements) // appended already: index plus 1
 	case 0x7FE00002:
 		s.offsets[1] = len(f.Elements) // appended already: index plus 1
+	default:
+		if e.Tag>>24 != 0x60 || e.Tag>>16 > overlayGroups {
+			return nil
+		}
+		bit := uint16(1) << (e.Tag >> 17 & 15)
+		switch e.Tag & 0xFFFF {
+		case 0x0102:
+			var v int
+			if v, err = s.number(e); v > 0 {
+				f.overlayBits |= bit
+			}
+		case 0x3000:
+			f.overlayBits &^= bit
+		}
 	}
 	return err
 }
