@@ -61,6 +61,7 @@ func (d *Decoder) Compare(view codecs.View, src [][]byte, opts codecs.DecodeOpti
 
 // rowwise unpacks all segments side by side, row by row, and stores or compares each.
 func (d *Decoder) rowwise(v *codecs.View, src [][]byte, opts codecs.DecodeOptions, compare bool) error {
+	defer clear(d.segments[:]) // not to keep the caller's bytes alive
 	planes, err := d.open(v, src, opts)
 	if err != nil {
 		return err
@@ -121,13 +122,11 @@ func (d *Decoder) open(v *codecs.View, src [][]byte, opts codecs.DecodeOptions) 
 	if err != nil {
 		return 0, err
 	}
+	planes = h.segments / v.Components
 	switch {
-	case h.segments == v.Components*v.WordBytes():
-		planes = v.WordBytes()
-	case h.segments == v.Components:
-		planes = 1
-	case h.segments%v.Components == 0 && h.segments/v.Components > v.WordBytes() && h.segments/v.Components <= 8:
-		return 0, unsupported("samples of %d bytes in words of %d bits", h.segments/v.Components, v.Container)
+	case h.segments%v.Components == 0 && planes >= 1 && planes <= v.WordBytes():
+	case h.segments%v.Components == 0 && (planes == 2 || planes == 4 || planes == 8):
+		return 0, unsupported("samples of %d bytes in words of %d bits", planes, v.Container)
 	default:
 		return 0, malformed(0, "PS3.5 G.2", "%d segments for %d components of %d bits", h.segments, v.Components, v.Container)
 	}
