@@ -1,35 +1,26 @@
 package jpegls
 
 import (
+	"maps"
 	"math/rand/v2"
-	"sort"
+	"slices"
 	"testing"
 
 	"github.com/radtier/radtier/codecs"
 )
 
-// benchImages are frames of the corpus by modality where there is one, and synthetic ones.
-func benchImages(b *testing.B) (names []string, images map[string][]codecs.View) {
-	images = map[string][]codecs.View{}
-	b.Run("corpus", func(b *testing.B) {
-		if b.N == 1 && len(images) == 0 {
-			images = nativeFrames(b, 2, 100_000)
-		}
-	})
+// syntheticFrames stand in for the corpus where there is none.
+func syntheticFrames() map[string][]codecs.View {
+	images := map[string][]codecs.View{}
 	r := rand.New(rand.NewPCG(1, 1))
-	for _, p := range []string{"smooth", "noise", "runs"} {
-		for _, q := range patterns {
-			if q.name == p {
-				images["synthetic-"+p+"-12"] = []codecs.View{makeView(r, 512, 512, 1, 16, 12, false, layout{}, q)}
-				images["synthetic-"+p+"-8"] = []codecs.View{makeView(r, 512, 512, 1, 8, 8, false, layout{}, q)}
-			}
+	for _, p := range patterns {
+		switch p.name {
+		case "smooth", "noise", "runs":
+			images[p.name+"-12"] = []codecs.View{makeView(r, 512, 512, 1, 16, 12, false, layout{}, p)}
+			images[p.name+"-8"] = []codecs.View{makeView(r, 512, 512, 1, 8, 8, false, layout{}, p)}
 		}
 	}
-	for name := range images {
-		names = append(names, name)
-	}
-	sort.Strings(names)
-	return names, images
+	return images
 }
 
 func rawBytes(views []codecs.View) (n int64) {
@@ -39,9 +30,15 @@ func rawBytes(views []codecs.View) (n int64) {
 	return n
 }
 
-func BenchmarkEncode(b *testing.B) {
-	names, images := benchImages(b)
-	for _, name := range names {
+// BenchmarkEncode and BenchmarkDecode run over frames of the corpus by modality.
+func BenchmarkEncode(b *testing.B) { benchEncode(b, nativeFrames(b, 2, 100_000)) }
+func BenchmarkDecode(b *testing.B) { benchDecode(b, nativeFrames(b, 2, 100_000)) }
+
+func BenchmarkEncodeSynthetic(b *testing.B) { benchEncode(b, syntheticFrames()) }
+func BenchmarkDecodeSynthetic(b *testing.B) { benchDecode(b, syntheticFrames()) }
+
+func benchEncode(b *testing.B, images map[string][]codecs.View) {
+	for _, name := range slices.Sorted(maps.Keys(images)) {
 		b.Run(name, func(b *testing.B) {
 			e := NewEncoder(Options{})
 			var out []byte
@@ -60,9 +57,8 @@ func BenchmarkEncode(b *testing.B) {
 	}
 }
 
-func BenchmarkDecode(b *testing.B) {
-	names, images := benchImages(b)
-	for _, name := range names {
+func benchDecode(b *testing.B, images map[string][]codecs.View) {
+	for _, name := range slices.Sorted(maps.Keys(images)) {
 		b.Run(name, func(b *testing.B) {
 			e, d := NewEncoder(Options{}), NewDecoder()
 			var streams [][][]byte

@@ -21,9 +21,9 @@ func (d *Decoder) decodeLine(w, comp int) string {
 	return ""
 }
 
-// decodeRegular decodes samples from column x on in regular mode, and stops at
+// decodeRegularPlain decodes samples from column x on in regular mode, and stops at
 // the first in run mode or at the end of the line; it returns where, and what is wrong.
-func (d *Decoder) decodeRegular(prev, cur []uint16, x, w int) (int, string) {
+func (d *Decoder) decodeRegularPlain(prev, cur []uint16, x, w int) (int, string) {
 	q := d.q[:w]
 	prev, cur = prev[:w+1], cur[:w+1]
 	maxVal, reset := d.par.maxVal, int32(d.par.reset)

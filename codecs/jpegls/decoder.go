@@ -27,13 +27,15 @@ type Decoder struct {
 	against []uint16 // one component of a line of the view
 	q       []int16  // what analyseAbove found
 
+	kernels bool // use the processor's kernels; tests turn it off
+	kernel  kernel
 	general bool // tests prove the fast path against the general one
 }
 
 var _ codecs.Decoder = (*Decoder)(nil)
 
 // NewDecoder returns a decoder; it takes its memory at the first frame.
-func NewDecoder() *Decoder { return &Decoder{} }
+func NewDecoder() *Decoder { return &Decoder{kernels: haveKernels()} }
 
 // Probe reads all frame and scan headers. Lossless means that NEAR is 0 in each of them.
 func (d *Decoder) Probe(src [][]byte) (codecs.Info, error) {
@@ -115,7 +117,7 @@ func (d *Decoder) run(v *codecs.View, src [][]byte, opts *codecs.DecodeOptions, 
 
 // release lets go of the caller's bytes.
 func (d *Decoder) release() {
-	d.stream.source, d.bits.source = source{}, source{}
+	d.stream.source, d.bits.source, d.kernel = source{}, source{}, kernel{}
 }
 
 // admit checks the image against the view and the limits, and then makes lines for it.
@@ -182,6 +184,7 @@ func (d *Decoder) decodeScan(v *codecs.View, sc *scan, opts *codecs.DecodeOption
 	}
 	d.par = par
 	d.quant.set(par)
+	d.kernel.set(&d.par, s.frame.precision, &d.model)
 	fast := par.fast() && !d.general
 	d.bits.source = s.source
 	d.cut(v.Width, sc)

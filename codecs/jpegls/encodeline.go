@@ -1,9 +1,9 @@
 package jpegls
 
-// encodeRegular codes samples from number i on in regular mode (A.4 to A.6)
+// encodeRegularPlain codes samples from number i on in regular mode (A.4 to A.6)
 // and stops at the first in run mode (q is 0) or at the end; it returns where.
 // q and px are what analyse found, xs the samples.
-func (e *Encoder) encodeRegular(q []int16, px, xs []uint16, i int) int {
+func (e *Encoder) encodeRegularPlain(q []int16, px, xs []uint16, i int) int {
 	px, xs = px[:len(q)], xs[:len(q)]
 	precision, maxVal := uint(e.precision)&31, e.par.maxVal
 	reset, qbpp := int32(e.par.reset), e.par.qbpp

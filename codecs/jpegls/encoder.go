@@ -31,12 +31,15 @@ type Encoder struct {
 	px      []uint16 // predictions of a line
 	q       []int16  // context numbers of a line
 	scratch []uint16 // one component of a line
+
+	kernels bool // use the processor's kernels; tests turn it off
+	kernel  kernel
 }
 
 var _ codecs.Encoder = (*Encoder)(nil)
 
 // NewEncoder returns an encoder; it takes its memory at the first frame.
-func NewEncoder(opts Options) *Encoder { return &Encoder{opts: opts} }
+func NewEncoder(opts Options) *Encoder { return &Encoder{opts: opts, kernels: haveKernels()} }
 
 // interleave is the mode for an image of so many components.
 func (e *Encoder) interleave(components int) Interleave {
@@ -79,6 +82,7 @@ func (e *Encoder) Encode(dst []byte, v codecs.View, opts codecs.EncodeOptions) (
 	}
 	e.par = par
 	e.quant.set(par)
+	e.kernel.set(&e.par, e.precision, &e.model)
 	mode := e.interleave(v.Components)
 	e.grow(v.Width, v.Components, mode)
 	dst = e.appendHeader(dst, &v)

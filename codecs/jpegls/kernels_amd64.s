@@ -1,0 +1,400 @@
+#include "textflag.h"
+
+// Contexts are 16 bytes: A at 0, B at 4, C at 8, N at 12.
+
+// ORDER gives k = the smallest with N<<k >= A (A.5.1) from A in a, N in n.
+#define ORDER(a, n, k, t) \
+	LZCNTL a, t; \
+	LZCNTL n, k; \
+	SUBL t, k; \
+	XORL t, t; \
+	TESTL k, k; \
+	CMOVLLT t, k; \
+	SHLXQ k, n, t; \
+	CMPQ t, a; \
+	ADCL $0, k
+
+// BIAS is A.6.2 with B in b, N in n, the context at AX; it stores B and C.
+// c, low and high are scratch. Clamping B to 1-N..0 is right in all three cases.
+#define BIAS(b, n, c, low, high) \
+	MOVL 8(AX), c; \
+	LEAL -1(b)(n*1), low; \
+	SARL $31, low; \
+	MOVL b, high; \
+	NEGL high; \
+	SARL $31, high; \
+	ADDL low, c; \
+	SUBL high, c; \
+	CMPL c, least(R13); \
+	CMOVLLT least(R13), c; \
+	CMPL c, greatest(R13); \
+	CMOVLGT greatest(R13), c; \
+	MOVL c, 8(AX); \
+	ANDL n, low; \
+	ANDL n, high; \
+	ADDL low, b; \
+	SUBL high, b; \
+	NEGL n; \
+	INCL n; \
+	CMPL b, n; \
+	CMOVLLT n, b; \
+	XORL n, n; \
+	TESTL b, b; \
+	CMOVLGT n, b; \
+	MOVL b, 4(AX)
+
+// JUMPFF goes to label if a byte of w is FF.
+#define JUMPFF(w, t, label) \
+	MOVL w, t; \
+	NOTL t; \
+	SUBL $0x01010101, t; \
+	ANDL w, t; \
+	TESTL $0x80808080, t; \
+	JNZ label
+
+// func countsZeros() bool
+// A processor without LZCNT runs it as BSR, which gives 0 here.
+TEXT ·countsZeros(SB), NOSPLIT, $0-1
+	MOVL $1, AX
+	LZCNTL AX, AX
+	CMPL AX, $31
+	SETEQ ret+0(FP)
+	RET
+
+// Offsets in kernel.
+#define ctx 0
+#define q 8
+#define px 16
+#define xs 24
+#define buf 32
+#define table 40
+#define i 48
+#define end 56
+#define n 64
+#define last 72
+#define acc 80
+#define cnt 88
+#define maxVal 96
+#define up 100
+#define reset 104
+#define most 108
+#define ff 112
+#define least 116
+#define greatest 120
+#define zero 124
+#define stop 128
+#define size 136
+
+// func encodeKernel(k *kernel)
+// DI walks q; SI and BX lead from there to the prediction and the sample.
+// R10 and R11 are the bits not written yet, R12 where they go.
+TEXT ·encodeKernel(SB), NOSPLIT, $0-8
+	MOVQ k+0(FP), R13
+	MOVQ q(R13), DI
+	MOVQ px(R13), SI
+	SUBQ DI, SI
+	MOVQ xs(R13), BX
+	SUBQ DI, BX
+	MOVQ end(R13), AX
+	LEAQ (DI)(AX*2), AX
+	MOVQ AX, last(R13)
+	MOVQ i(R13), AX
+	LEAQ (DI)(AX*2), DI
+	MOVQ ctx(R13), R9
+	MOVQ acc(R13), R10
+	MOVQ cnt(R13), R11
+	MOVQ buf(R13), R12
+	ADDQ n(R13), R12
+	MOVL $0, stop(R13)
+
+sample:
+	CMPQ DI, last(R13)
+	JAE  exit
+	MOVWLSX (DI), AX
+	TESTL AX, AX
+	JZ   exit
+	MOVL AX, CX
+	SARL $31, CX // all ones if SIGN is -1
+	XORL CX, AX
+	SUBL CX, AX
+	SHLQ $4, AX
+	ADDQ R9, AX
+
+	// Px with its correction, clamped (A.4.2).
+	MOVL 8(AX), DX
+	XORL CX, DX
+	SUBL CX, DX
+	MOVWLZX (DI)(SI*1), R8
+	ADDL R8, DX
+	XORL R8, R8
+	TESTL DX, DX
+	CMOVLLT R8, DX
+	CMPL DX, maxVal(R13)
+	CMOVLGT maxVal(R13), DX
+
+	// Errval modulo RANGE (A.4.3, A.4.5).
+	MOVWLZX (DI)(BX*1), R8
+	SUBL DX, R8
+	XORL CX, R8
+	SUBL CX, R8
+	MOVL up(R13), DX
+	SHLXL DX, R8, R8
+	SARXL DX, R8, R8
+
+	MOVL 0(AX), CX
+	MOVL 12(AX), DX
+	ORDER(CX, DX, R15, R14)
+
+	// MErrval (A.5.2).
+	MOVL R8, R14
+	SARL $31, R14
+	LEAL (R8)(R8*1), CX
+	XORL R14, CX
+	MOVL 4(AX), DX
+	LEAL -1(DX)(DX*1), DX
+	ADDL 12(AX), DX
+	SHRL $31, DX
+	TESTL R15, R15
+	CMOVLNE zero(R13), DX
+	XORL DX, CX
+
+	// The code (A.5.3): MErrval>>k zeros, a one, k bits.
+	SHRXL R15, CX, DX
+	CMPL DX, most(R13)
+	JGE  long
+	BZHIL R15, CX, CX
+	BTSQ R15, CX
+	LEAL 1(DX)(R15*1), DX
+	CMPL DX, $32
+	JGT  long
+	SHLXQ DX, R10, R10
+	ORQ  CX, R10
+	ADDL DX, R11
+
+	// Update (A.6).
+	MOVL R8, CX
+	XORL R14, CX
+	SUBL R14, CX
+	ADDL 0(AX), CX
+	MOVL 4(AX), DX
+	ADDL R8, DX
+	MOVL 12(AX), R15
+	CMPL R15, reset(R13)
+	JEQ  halve
+
+halved:
+	INCL R15
+	MOVL CX, 0(AX)
+	MOVL R15, 12(AX)
+	BIAS(DX, R15, R8, R14, CX)
+	ADDQ $2, DI
+
+	CMPL R11, $32
+	JLT  sample
+	LEAL -32(R11), CX
+	SHRXQ CX, R10, DX
+	JUMPFF(DX, R14, stuff)
+	CMPL ff(R13), $0
+	JNE  stuff
+	BSWAPL DX
+	MOVL DX, (R12)
+	ADDQ $4, R12
+	MOVL CX, R11
+	JMP  sample
+
+halve:
+	SHRL $1, CX
+	SARL $1, DX
+	SHRL $1, R15
+	JMP  halved
+
+long:
+	MOVL $1, stop(R13)
+	JMP  exit
+
+stuff:
+	MOVL $2, stop(R13)
+
+exit:
+	SUBQ q(R13), DI
+	SHRQ $1, DI
+	MOVQ DI, i(R13)
+	MOVQ R10, acc(R13)
+	MOVQ R11, cnt(R13)
+	SUBQ buf(R13), R12
+	MOVQ R12, n(R13)
+	RET
+
+// func decodeKernel(k *kernel)
+// DI walks q; SI and BX lead from there to Rc and Ra. R8 is Ra, R10 and R11 are the bits ready.
+TEXT ·decodeKernel(SB), NOSPLIT, $0-8
+	MOVQ k+0(FP), R13
+	MOVQ q(R13), DI
+	MOVQ px(R13), SI
+	SUBQ DI, SI
+	MOVQ xs(R13), BX
+	SUBQ DI, BX
+	MOVQ end(R13), AX
+	LEAQ (DI)(AX*2), AX
+	MOVQ AX, last(R13)
+	MOVQ i(R13), AX
+	LEAQ (DI)(AX*2), DI
+	MOVQ ctx(R13), R9
+	MOVQ acc(R13), R10
+	MOVQ cnt(R13), R11
+	MOVL $0, stop(R13)
+	MOVWLZX (DI)(BX*1), R8
+
+sample:
+	CMPQ DI, last(R13)
+	JAE  exit
+	MOVWLZX (DI)(SI*1), R12 // Rc
+	MOVQ R12, AX
+	SUBQ R8, AX
+	MOVQ table(R13), CX
+	MOVBLSX (CX)(AX*1), AX
+	MOVWLSX (DI), CX
+	ADDL CX, AX
+	JZ   exit
+	CMPL R11, $32
+	JLT  refill
+
+filled:
+	MOVL AX, CX
+	SARL $31, CX // all ones if SIGN is -1
+	XORL CX, AX
+	SUBL CX, AX
+	SHLQ $4, AX
+	ADDQ R9, AX
+
+	// Px (A.4.1): min + max - Rc clamped between them.
+	MOVWLZX 2(DI)(SI*1), DX
+	MOVL R8, R14
+	MOVL R8, R15
+	CMPL DX, R8
+	CMOVLLT DX, R14
+	CMOVLGT DX, R15
+	CMPL R12, R14
+	CMOVLLT R14, R12
+	CMPL R12, R15
+	CMOVLGT R15, R12
+	ADDL R14, R15
+	SUBL R12, R15
+	MOVL 8(AX), DX
+	XORL CX, DX
+	SUBL CX, DX
+	ADDL DX, R15
+	XORL R14, R14
+	TESTL R15, R15
+	CMOVLLT R14, R15
+	CMPL R15, maxVal(R13)
+	CMOVLGT maxVal(R13), R15
+
+	MOVL 0(AX), DX
+	MOVL 12(AX), R12
+	ORDER(DX, R12, R8, R14)
+
+	// MErrval (A.5.3). Shifted by its zeros, the code begins with the one and k bits.
+	LZCNTQ R10, R14
+	CMPL R14, most(R13)
+	JGE  long
+	LEAL 1(R14)(R8*1), R12
+	CMPL R12, $32
+	JGT  long
+	SHLXQ R14, R10, DX
+	SHLXQ R12, R10, R10
+	SUBL R12, R11
+	MOVL R8, R12
+	XORL $63, R12
+	SHRXQ R12, DX, DX
+	DECQ R14
+	SHLXQ R8, R14, R14
+	ADDQ R14, DX
+	CMPQ DX, $131071
+	JGT  bad
+
+	// Errval (A.5.2).
+	MOVL DX, R14
+	SHRL $1, DX
+	ANDL $1, R14
+	NEGL R14
+	XORL R14, DX
+	MOVL 4(AX), R14
+	LEAL -1(R14)(R14*1), R14
+	ADDL 12(AX), R14
+	SARL $31, R14
+	TESTL R8, R8
+	CMOVLNE zero(R13), R14
+	XORL R14, DX
+
+	// Rx, which is the next Ra.
+	MOVL DX, R8
+	XORL CX, R8
+	SUBL CX, R8
+	ADDL R15, R8
+	ANDL maxVal(R13), R8
+	MOVW R8, 2(DI)(BX*1)
+
+	// Update (A.6).
+	MOVL DX, R14
+	SARL $31, R14
+	MOVL DX, CX
+	XORL R14, CX
+	SUBL R14, CX
+	ADDL 0(AX), CX
+	ADDL 4(AX), DX
+	MOVL 12(AX), R15
+	CMPL R15, reset(R13)
+	JEQ  halve
+
+halved:
+	INCL R15
+	MOVL CX, 0(AX)
+	MOVL R15, 12(AX)
+	BIAS(DX, R15, R12, R14, CX)
+	ADDQ $2, DI
+	JMP  sample
+
+halve:
+	SHRL $1, CX
+	SARL $1, DX
+	SHRL $1, R15
+	JMP  halved
+
+refill:
+	// Four bytes without an FF; anything else is for the caller.
+	MOVQ n(R13), CX
+	LEAQ 4(CX), DX
+	CMPQ DX, size(R13)
+	JGT  empty
+	MOVQ buf(R13), DX
+	MOVL (DX)(CX*1), DX
+	JUMPFF(DX, R14, empty)
+	BSWAPL DX
+	ADDQ $4, CX
+	MOVQ CX, n(R13)
+	MOVL $32, CX
+	SUBL R11, CX
+	SHLXQ CX, DX, DX
+	ORQ  DX, R10
+	ADDL $32, R11
+	JMP  filled
+
+long:
+	MOVL $1, stop(R13)
+	JMP  exit
+
+empty:
+	MOVL $2, stop(R13)
+	JMP  exit
+
+bad:
+	MOVL $3, stop(R13)
+
+exit:
+	SUBQ q(R13), DI
+	SHRQ $1, DI
+	MOVQ DI, i(R13)
+	MOVQ R10, acc(R13)
+	MOVQ R11, cnt(R13)
+	RET

@@ -1,0 +1,18 @@
+//go:build !amd64
+
+package jpegls
+
+// kernel is empty where there are no kernels.
+type kernel struct{}
+
+func haveKernels() bool { return false }
+
+func (k *kernel) set(p *params, precision int, m *model) {}
+
+func (e *Encoder) encodeRegular(q []int16, px, xs []uint16, i int) int {
+	return e.encodeRegularPlain(q, px, xs, i)
+}
+
+func (d *Decoder) decodeRegular(prev, cur []uint16, x, w int) (int, string) {
+	return d.decodeRegularPlain(prev, cur, x, w)
+}
