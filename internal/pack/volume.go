@@ -104,6 +104,14 @@ func (v *Volume) rawBlock(ctx context.Context, b int) ([]byte, error) {
 	return raw, nil
 }
 
+// Block returns header block b as it is stored (a zstd frame), checked: what a hot bundle copies.
+func (v *Volume) Block(ctx context.Context, b int) ([]byte, error) {
+	if b < 0 || b >= len(v.Index.Blocks) {
+		return nil, fmt.Errorf("pack: no header block %d in a volume of %d", b, len(v.Index.Blocks))
+	}
+	return v.packedBlock(ctx, b)
+}
+
 // packedBlock returns header block b as stored, from the hot bundle or, failing that, from the volume.
 func (v *Volume) packedBlock(ctx context.Context, b int) ([]byte, error) {
 	rec := v.Index.Blocks[b]
