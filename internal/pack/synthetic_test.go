@@ -147,8 +147,8 @@ func instanceOf(series, number int, img *Image) Instance {
 		ClassUID: "1.2.840.10008.5.1.4.1.1.2", Syntax: "1.2.840.10008.1.2.1", Stored: CodingJPEGLS.Syntax(), Image: img}
 }
 
-// newSample writes a volume with slices single-frame instances and one of every other kind. encode stands for a JPEG-LS encoder.
-func newSample(t testing.TB, slices int, encode func(codecs.View) []byte) *sample {
+// newSample writes a volume with slices single-frame instances and one of every other kind. k makes the codestreams.
+func newSample(t testing.TB, slices int, k kit) *sample {
 	t.Helper()
 	s := &sample{}
 	var out bytes.Buffer
@@ -167,9 +167,9 @@ func newSample(t testing.TB, slices int, encode func(codecs.View) []byte) *sampl
 	}
 	codestream := func(img *Image, fill bool) func([]byte, *FrameData) {
 		return func(raw []byte, d *FrameData) {
-			d.Coding, d.SignFill, d.Data = CodingJPEGLS, fill, encode(FrameView(img, raw, img.Signed))
+			d.Coding, d.SignFill, d.Data = k.coding, fill, k.encode(FrameView(img, raw, img.Signed))
 			rebuilt := make([]byte, len(raw))
-			if _, err := RebuildFrame(context.Background(), NewDecoders(testSet), img, fill, d.Coding, d.Data, nil, rebuilt); err != nil {
+			if _, err := RebuildFrame(context.Background(), NewDecoders(k.set), img, fill, d.Coding, d.Data, nil, rebuilt); err != nil {
 				t.Fatal(err)
 			}
 			if !bytes.Equal(rebuilt, raw) {
@@ -274,8 +274,17 @@ func storeHeaderOnly(t testing.TB, w *Writer, number int) received {
 	return store(t, w, func() Instance { i := instanceOf(9, number, nil); i.Stored = i.Syntax; return i }(), number, 0, nil)
 }
 
-// testSet is what tests decode with.
-var testSet = plainSet
+// kit is a codec for the codestreams of a sample.
+type kit struct {
+	coding Coding
+	set    *codecs.Set
+	encode func(codecs.View) []byte
+}
+
+var (
+	plainKit = kit{CodingJPEGLS, plainSet, plainEncode}
+	testSet  = plainSet
+)
 
 // counting counts requests.
 type counting struct {

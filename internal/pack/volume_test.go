@@ -10,7 +10,7 @@ import (
 )
 
 func TestEveryReceivedFileIsRebuilt(t *testing.T) {
-	ctx, s := t.Context(), newSample(t, 150, plainEncode)
+	ctx, s := t.Context(), newSample(t, 150, plainKit)
 	v, err := OpenVolume(ctx, Bytes(s.bytes), int64(len(s.bytes)))
 	if err != nil {
 		t.Fatal(err)
@@ -41,7 +41,7 @@ func TestEveryReceivedFileIsRebuilt(t *testing.T) {
 }
 
 func TestSameInputSameBytes(t *testing.T) {
-	a, b := newSample(t, 70, plainEncode), newSample(t, 70, plainEncode)
+	a, b := newSample(t, 70, plainKit), newSample(t, 70, plainKit)
 	if !bytes.Equal(a.bytes, b.bytes) || a.sum != b.sum {
 		t.Fatal("two volumes of the same calls differ")
 	}
@@ -51,7 +51,7 @@ func TestSameInputSameBytes(t *testing.T) {
 }
 
 func TestFramesAreReadAsReceived(t *testing.T) {
-	ctx, s := t.Context(), newSample(t, 3, plainEncode)
+	ctx, s := t.Context(), newSample(t, 3, plainKit)
 	v := NewVolume(s.index, Bytes(s.bytes), nil)
 	dec := NewDecoders(testSet)
 	for i, inst := range s.index.Instances {
@@ -76,7 +76,7 @@ func TestFramesAreReadAsReceived(t *testing.T) {
 
 // The numbers are those that the design promises.
 func TestRequests(t *testing.T) {
-	ctx, s := t.Context(), newSample(t, 200, plainEncode)
+	ctx, s := t.Context(), newSample(t, 200, plainKit)
 	volume, hot := &counting{Ranger: Bytes(s.bytes)}, &counting{Ranger: Bytes(nil)}
 	bundle, ranges := bundleOf(t, s)
 	hot.Ranger = Bytes(bundle)
@@ -113,7 +113,7 @@ func TestRequests(t *testing.T) {
 }
 
 func TestVirtualFileHasZerosForFrames(t *testing.T) {
-	ctx, s := t.Context(), newSample(t, 2, plainEncode)
+	ctx, s := t.Context(), newSample(t, 2, plainKit)
 	v := NewVolume(s.index, Bytes(s.bytes), nil)
 	for i, inst := range s.index.Instances {
 		want, at := bytes.Clone(s.files[i].file), int64(0)
@@ -260,7 +260,7 @@ func TestWriteErrorsStay(t *testing.T) {
 }
 
 func TestCancelledRebuildStops(t *testing.T) {
-	s := newSample(t, 1, plainEncode)
+	s := newSample(t, 1, plainKit)
 	ctx, cancel := context.WithCancel(t.Context())
 	v := NewVolume(s.index, Bytes(s.bytes), nil)
 	if _, err := v.Header(ctx, 0); err != nil {
@@ -299,7 +299,7 @@ func bundleOf(t testing.TB, s *sample) ([]byte, Bundle) {
 }
 
 func TestBundleRanges(t *testing.T) {
-	s := newSample(t, 100, plainEncode)
+	s := newSample(t, 100, plainKit)
 	p, b := bundleOf(t, s)
 	if err := CheckBundle(p, b.Summary); err != nil {
 		t.Error(err)
