@@ -1,11 +1,13 @@
 package dcm
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strconv"
 	"strings"
 	"testing"
@@ -100,7 +102,7 @@ func TestScanAgainstManifest(t *testing.T) {
 			}
 			want("pixel_rep", rep)
 			if f.Pixel.FrameProblem != "" {
-				t.Logf("%s: %s", path, f.Pixel.FrameProblem)
+				t.Errorf("%s: %s", path, f.Pixel.FrameProblem)
 			}
 		}
 	})
@@ -230,6 +232,105 @@ func TestPiecesRebuildEveryFile(t *testing.T) {
 			if string(out) != string(data) {
 				t.Errorf("%s: pieces give %d bytes, want the %d of the file", row["path"], len(out), len(data))
 			}
+		}
+	})
+}
+
+// holes is a file of which only some pieces are there: a read that starts in another fails, one that runs into it ends.
+type holes struct {
+	data   []byte
+	pieces []Piece
+}
+
+func (h *holes) ReadAt(p []byte, off int64) (int, error) {
+	n := 0
+	for _, piece := range h.pieces {
+		if end := piece.Offset + piece.Length; off >= end || n == len(p) {
+			continue
+		} else if piece.Kind != Header {
+			break
+		} else {
+			k := copy(p[n:], h.data[off:end])
+			n, off = n+k, off+int64(k)
+		}
+	}
+	if n < len(p) {
+		return n, errors.New("not there")
+	}
+	return n, nil
+}
+
+// The header pieces alone give the same File and the same values as the whole file.
+func TestHeaderPiecesSuffice(t *testing.T) {
+	n := 0
+	eachFile(t, func(t *testing.T, row testkit.CorpusFile, data []byte) {
+		f, err := Scan(Bytes(data), int64(len(data)), Limits{})
+		if err != nil || f.Inflated() != nil || f.Pixel != nil && len(f.Pixel.Fragments) != f.Image.Frames && f.Image.Frames > 1 {
+			return
+		}
+		n++
+		lim := Limits{MaxValue: 64 << 10}
+		h := &holes{data, f.Pieces(lim.MaxValue)}
+		g, err := Scan(h, int64(len(data)), Limits{})
+		if err != nil {
+			t.Errorf("%s: %v", row["path"], err)
+			return
+		}
+		if !reflect.DeepEqual(f, g) {
+			t.Errorf("%s: scanned differently: got %+v, want %+v", row["path"], g, f)
+		}
+		want, err := ReadDataset(Bytes(data), f, lim)
+		if err != nil {
+			t.Errorf("%s: %v", row["path"], err)
+			return
+		}
+		got, err := ReadDataset(h, g, lim)
+		if err != nil {
+			t.Errorf("%s: %v", row["path"], err)
+			return
+		}
+		for i := range want.elements {
+			if !bytes.Equal(got.elements[i].value, want.elements[i].value) {
+				t.Errorf("%s: value of %s differs", row["path"], TagString(want.elements[i].Tag))
+			}
+		}
+	})
+	if n < 850 {
+		t.Errorf("compared %d files, want more than 850", n)
+	}
+}
+
+func TestDictionaryKnowsTheCorpus(t *testing.T) {
+	// Tags that PS3.6 does not have either.
+	strange := map[uint32]bool{0x00500065: true}
+	eachFile(t, func(t *testing.T, row testkit.CorpusFile, data []byte) {
+		f, err := Scan(Bytes(data), int64(len(data)), Limits{})
+		if err != nil || isMalformed(row["path"]) {
+			return
+		}
+		d, err := ReadDataset(Bytes(data), f, Limits{})
+		if err != nil {
+			t.Errorf("%s: %v", row["path"], err)
+			return
+		}
+		var walk func(d *Dataset)
+		walk = func(d *Dataset) {
+			for _, tag := range d.Tags() {
+				if tag>>16&1 == 0 && dictionaryVR(tag) == (VR{}) && !strange[tag] {
+					t.Errorf("%s: the dictionary lacks %s", row["path"], TagString(tag))
+				}
+				items, err := d.Sequence(tag)
+				if err != nil {
+					t.Errorf("%s: %s: %v", row["path"], TagString(tag), err)
+				}
+				for _, item := range items {
+					walk(item)
+				}
+			}
+		}
+		walk(d)
+		if got, want := d.String(0x00080070), row["manufacturer"]; strings.TrimSpace(got) != want {
+			t.Logf("%s: manufacturer: got %q, want %q", row["path"], got, want)
 		}
 	})
 }

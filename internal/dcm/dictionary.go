@@ -16,11 +16,22 @@ func dictionaryVR(t uint32) VR {
 	if t&0xFFFF == 0 {
 		return vrUL
 	}
+	if t>>16 == 0x0028 && t&0xFF00 == 0x0400 {
+		if vr, ok := transformVR[t]; ok {
+			return vr
+		}
+	}
 	info, err := tag.Find(canonical(t))
 	if err != nil {
 		return VR{}
 	}
 	return chooseVR(info.VRs)
+}
+
+// transformVR has the retired elements of transform coding that the library's dictionary lacks, or gives another VR.
+var transformVR = map[uint32]VR{
+	0x00280400: vrLO, 0x00280401: vrLO, 0x00280402: vrUS, 0x00280403: vrLO,
+	0x00280410: vrUS, 0x00280411: vrUS, 0x00280412: vrLO, 0x00280413: {'A', 'T'},
 }
 
 // signedChoice reports whether the standard leaves US or SS to Pixel Representation.

@@ -80,7 +80,7 @@ func (f *File) FrameSize() int64 {
 	return n / 8
 }
 
-// nativeProblem says why a native value is not what the image declares, "" if it is. A pad byte is no problem.
+// nativeProblem says why a native value does not hold the frames that the image declares, "" if it does.
 func (f *File) nativeProblem() string {
 	frame, px := f.FrameBits(), f.Pixel
 	if frame == 0 {
@@ -88,13 +88,20 @@ func (f *File) nativeProblem() string {
 	}
 	hi, all := bits.Mul64(uint64(frame), uint64(f.Image.Frames))
 	need := int64(all/8) + int64((all%8+7)/8)
-	switch {
-	case hi != 0 || need > px.Length:
+	if hi != 0 || need > px.Length {
 		return fmt.Sprintf("%d frames declared, the value of %d bytes holds fewer", f.Image.Frames, px.Length)
-	case px.Length > need+need%2:
-		return fmt.Sprintf("%d bytes more than %d frames need", px.Length-need, f.Image.Frames)
 	}
 	return ""
+}
+
+// Surplus is the number of bytes of a native value behind the declared
+// frames: 1 for a pad byte, more where the data set declares too few; 0 for
+// encapsulated pixel data and where FrameProblem says that the frames are not there.
+func (f *File) Surplus() int64 {
+	if f.Pixel == nil || f.Pixel.Encapsulated || f.Pixel.FrameProblem != "" {
+		return 0
+	}
+	return f.Pixel.Length - (f.FrameBits()*int64(f.Image.Frames)+7)/8
 }
 
 // PixelBigEndian reports whether the words of native pixel data are big

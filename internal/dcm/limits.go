@@ -7,7 +7,7 @@ type Limits struct {
 	MaxNested      int   // elements and items inside sequences that are stepped over; default 1<<23
 	MaxHeaderBytes int64 // sum of the element bytes that are not bulk (a value over 64 KiB); for ReadDataset, of all it holds; default 64 MiB
 	MaxInflate     int64 // bytes of an inflated data set; default 1 GiB
-	MaxFragments   int   // fragments of one pixel data element, and pieces of one file; default 1<<22
+	MaxFragments   int   // fragments of one pixel data element; default 1<<22
 	MaxValue       int64 // values longer than this are left out by ReadDataset, except sequences; default 256 KiB
 }
 

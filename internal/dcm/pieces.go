@@ -25,7 +25,8 @@ type Piece struct {
 
 // Pieces splits the file into pieces that cover [0, Size) in order, without
 // gap or overlap. Values of top-level elements longer than bulk bytes become
-// Bulk. Native pixel data becomes as many frames as it holds whole, at most
+// Bulk, but for sequences, which hold structure. Scan and ReadDataset, with MaxValue at most bulk, need only the
+// Header pieces, save for the first bytes of fragments where no offset table tells frames apart. Native pixel data becomes as many frames as it holds whole, at most
 // those declared; what is left over is Header, or Bulk when longer than bulk.
 // Empty fragments have no piece. The data set of a deflated file is one Bulk.
 func (f *File) Pieces(bulk int64) []Piece {
@@ -37,7 +38,7 @@ func (f *File) Pieces(bulk int64) []Piece {
 	for _, e := range f.Elements {
 		switch px := f.Pixel; {
 		case px == nil || e.Offset != px.Offset:
-			if e.Length > bulk {
+			if e.Length > bulk && !e.isSequence() {
 				p.piece(Piece{Kind: Bulk, Offset: e.ValueOffset, Length: e.Length})
 			}
 		case px.Encapsulated:

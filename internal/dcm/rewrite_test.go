@@ -256,6 +256,36 @@ func TestRewriteMovesOverlays(t *testing.T) {
 	}
 }
 
+func TestRewriteDeflates(t *testing.T) {
+	for _, syntax := range []string{explicitLE, implicitLE, explicitBE, deflatedLE} {
+		out, g := rewrite(t, build(t, image(2), syntax), Target{Syntax: deflatedLE})
+		if got := g.Inflated()[g.Pixel.ValueOffset:g.Pixel.End]; !bytes.Equal(got, samples(2)) || !g.Encoding.Deflated {
+			t.Errorf("%s: got samples %v, %+v; want %v", syntax, got, g.Encoding, samples(2))
+		}
+		back, h := rewrite(t, out, Target{Syntax: explicitLE})
+		if got := back[h.Pixel.ValueOffset:h.Pixel.End]; !bytes.Equal(got, samples(2)) {
+			t.Errorf("%s: back: got samples %v, want %v", syntax, got, samples(2))
+		}
+	}
+}
+
+func TestRewriteColour(t *testing.T) {
+	for _, planar := range []int{1, -1} {
+		b := image(1).Ints(0x00280002, 3).Text(0x00280004, "RGB").Ints(0x00280100, 8).Ints(0x00280101, 8).Ints(0x00280102, 7).Native(make([]byte, 18))
+		if planar >= 0 {
+			b.Ints(0x00280006, planar)
+		}
+		give := func(_ int, w io.Writer) error { _, err := w.Write([]byte{0xFF, 0x4F}); return err }
+		_, g := rewrite(t, build(t, b, explicitLE), Target{Syntax: "1.2.840.10008.1.2.4.202", Encapsulated: true, Photometric: "YBR_RCT", Planar0: true, Frame: give})
+		if g.Image.Photometric != "YBR_RCT" || g.Image.Planar != 0 || g.Find(0x00280006) == nil {
+			t.Errorf("planar %d: got %+v", planar, *g.Image)
+		}
+		if !slices.IsSortedFunc(g.Elements, func(a, b Element) int { return int(int64(a.Tag) - int64(b.Tag)) }) {
+			t.Errorf("planar %d: elements out of order", planar)
+		}
+	}
+}
+
 // GE's private syntax has an implicit little endian data set with big endian words.
 func TestGEPrivateSyntax(t *testing.T) {
 	want := samples(1)

@@ -77,8 +77,7 @@ func (f *File) dataset(r io.ReaderAt) (io.ReaderAt, int64) {
 
 // Scan finds the structure of a Part 10 file, or of a bare data set without
 // preamble and meta group, reading only headers and a few short values. r may
-// be sparse: a region that holds values longer than 64 KiB may read as zeros,
-// or end a read early. Pass [Bytes] for a file in memory.
+// be sparse: where [File.Pieces] has no Header piece it may read as zeros, or end a read early. Pass [Bytes] for a file in memory.
 func Scan(r io.ReaderAt, size int64, lim Limits) (*File, error) {
 	s := scanner{walker: walker{src: newWindow(r, size), lim: lim.withDefaults()}, f: &File{Size: size}}
 	start, err := s.start()
@@ -119,12 +118,11 @@ type scanner struct {
 // start finds the first element of the meta group or of a bare data set.
 func (s *scanner) start() (int64, error) {
 	size := s.src.size
-	n := int(min(size, 512))
+	n := int(min(size, 134))
 	p, err := s.src.peek(0, n)
 	if err != nil {
 		return 0, err
 	}
-	p = p[:n]
 	// The letters may also lie at 128 by chance, inside a bare data set.
 	if n >= 132 && string(p[128:132]) == "DICM" && (n >= 134 && p[132] == 2 && p[133] == 0 || !s.plausibleStart(0)) {
 		return 132, nil
@@ -132,6 +130,11 @@ func (s *scanner) start() (int64, error) {
 	if s.plausibleStart(0) {
 		return 0, nil
 	}
+	n = int(min(size, 512))
+	if p, err = s.src.peek(0, n); err != nil {
+		return 0, err
+	}
+	p = p[:n]
 	// A preamble of the wrong length, or none: only with a meta element right behind the prefix.
 	if i := bytes.Index(p, []byte("DICM")); i >= 0 && i+12 <= n && p[i+4] == 2 && p[i+5] == 0 {
 		return int64(i) + 4, nil
@@ -365,7 +368,7 @@ func (s *scanner) dataset(off, limit int64) error {
 // junk reports whether the bytes from off on belong to no element: zeros to
 // the end, or, behind the pixel data, anything that cannot be a later element.
 func (s *scanner) junk(off, limit int64, last uint32) bool {
-	n := int(min(limit-off, 12))
+	n := int(min(limit-off, 8))
 	p, err := s.src.peek(off, n)
 	if err != nil {
 		return false

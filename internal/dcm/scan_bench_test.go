@@ -2,6 +2,7 @@ package dcm
 
 import (
 	"bytes"
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
@@ -25,6 +26,41 @@ func BenchmarkScan(b *testing.B) {
 			if _, err := Scan(Bytes(data), int64(len(data)), Limits{}); err != nil {
 				b.Fatal(err)
 			}
+		}
+	})
+	f, err := Scan(Bytes(data), int64(len(data)), Limits{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Run("dataset", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := ReadDataset(Bytes(data), f, Limits{}); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("rewrite", func(b *testing.B) {
+		b.ReportAllocs()
+		b.SetBytes(int64(len(data)))
+		for b.Loop() {
+			if err := Rewrite(io.Discard, Bytes(data), f, Target{Syntax: explicitLE}); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("compare", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if err := CompareDatasets(Bytes(data), f, Bytes(data), f); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("pieces", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			f.Pieces(64 << 10)
 		}
 	})
 	b.Run("reader", func(b *testing.B) {

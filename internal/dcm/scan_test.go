@@ -204,13 +204,22 @@ func TestNativeFrameProblems(t *testing.T) {
 		{"a billion frames", image(1).Ints(0x00280008, 1_000_000_000), 12, false},
 		{"no rows", image(1).Ints(0x00280010, 0), 0, false},
 		{"no bits", image(1).Ints(0x00280100, 0), 0, false},
-		{"surplus", image(1).Native(make([]byte, 20)), 12, false},
+		{"surplus", image(1).Native(make([]byte, 20)), 12, true},
 		{"short", image(1).Native(make([]byte, 10)), 12, false},
 		{"1 bit, not whole bytes", image(1).Ints(0x00280100, 1).Native([]byte{1, 0}), 0, true},
 	} {
 		f := mustScan(t, build(t, c.b, explicitLE))
 		if f.FrameSize() != c.size || (f.Pixel.FrameProblem == "") != c.ok {
 			t.Errorf("%s: frame size %d, problem %q; want %d, ok %v", c.name, f.FrameSize(), f.Pixel.FrameProblem, c.size, c.ok)
+		}
+	}
+}
+
+func TestSurplus(t *testing.T) {
+	for size, want := range map[int]int64{12: 0, 13: 2, 14: 2, 20: 8, 10: 0} {
+		f := mustScan(t, build(t, image(1).Native(make([]byte, size)), explicitLE))
+		if got := f.Surplus(); got != want {
+			t.Errorf("%d bytes for a frame of 12: got surplus %d, want %d", size, got, want)
 		}
 	}
 }

@@ -51,19 +51,19 @@ func newWindow(r io.ReaderAt, size int64) window {
 // has checked that they lie within the source.
 func (w *window) peek(off int64, n int) ([]byte, error) {
 	if w.mem != nil {
-		if off < 0 || off+int64(n) > int64(len(w.mem)) {
+		if off < 0 || n < 0 || off+int64(n) > int64(len(w.mem)) {
 			return nil, io.ErrUnexpectedEOF
 		}
 		return w.mem[off:], nil
 	}
-	if off >= w.at && off+int64(n) <= w.at+int64(len(w.buf)) {
+	if n >= 0 && off >= w.at && off+int64(n) <= w.at+int64(len(w.buf)) {
 		return w.buf[off-w.at:], nil
 	}
 	return w.fill(off, n)
 }
 
 func (w *window) fill(off int64, n int) ([]byte, error) {
-	if off < 0 || off+int64(n) > w.size {
+	if off < 0 || n < 0 || off+int64(n) > w.size {
 		return nil, io.ErrUnexpectedEOF
 	}
 	if w.buf != nil {

@@ -45,7 +45,8 @@ func (w *walker) header(off, limit int64, enc Encoding) (e Element, length uint3
 	if limit-off < 8 {
 		return e, 0, &MalformedError{off, 0, fmt.Sprintf("%d bytes left, an element needs at least 8", limit-off)}
 	}
-	p, err := w.src.peek(off, int(min(12, limit-off)))
+	// No byte more than the header: what follows may not be there, see File.Pieces.
+	p, err := w.src.peek(off, 8)
 	if err != nil {
 		return e, 0, err
 	}
@@ -54,25 +55,29 @@ func (w *walker) header(off, limit int64, enc Encoding) (e Element, length uint3
 		return e, enc.u32(p[4:]), nil
 	}
 	vr := VR{p[4], p[5]}
-	switch form := vr.form(); form {
+	switch vr.form() {
 	case formShort:
 		e.VR = vr
 		return e, uint32(enc.u16(p[6:])), nil
 	case formLong, formFuture:
 		e.VR = vr
-		long := uint32(undefinedLength)
-		if limit-off >= 12 {
+		whole, long := limit-off >= 12, uint32(0)
+		if whole {
+			if p, err = w.src.peek(off, 12); err != nil {
+				return e, 0, err
+			}
 			long = enc.u32(p[8:])
 			if long == undefinedLength || off+12+int64(long) <= limit {
 				e.ValueOffset = off + 12
 				return e, long, nil
 			}
-		} else if form == formLong {
-			return e, 0, &MalformedError{off, e.Tag, "header is cut off"}
 		}
 		// Some writers use the short form for VRs that need the long one.
 		if short := enc.u16(p[6:]); short != 0 && w.plausibleAfter(off+8+int64(short), limit, e.Tag, enc) {
 			return e, uint32(short), nil
+		}
+		if !whole {
+			return e, 0, &MalformedError{off, e.Tag, "header is cut off"}
 		}
 		e.ValueOffset = off + 12
 		return e, long, nil
