@@ -4,18 +4,38 @@ import "github.com/radtier/radtier/codecs"
 
 // deliver stores a decoded line of the scan's components in the view, or compares it.
 func (d *Decoder) deliver(v *codecs.View, sc *scan, y int, compare bool) error {
+	kind, precision := d.stream.transform, d.stream.frame.precision
+	w, n := v.Width, sc.n
+	// The line itself must stay for the next line's predictions.
+	asIs := kind == 0 && !needsNormalise(v, precision)
 	if sc.mode == InterleaveSample {
-		return d.deliverPixels(v, sc, y, compare)
+		pixels := d.lines[0][1][n : n+w*n]
+		if !asIs {
+			copy(d.out, pixels)
+			pixels = d.out[:len(pixels)]
+			if kind != 0 {
+				undoTransform(kind, precision, pixels, pixels[1:], pixels[2:], n)
+			}
+			normalise(pixels, v)
+		}
+		return d.deliverPixels(v, sc, y, pixels, compare)
 	}
-	w := v.Width
-	for c := range sc.n {
-		copy(d.out[c*w:(c+1)*w], d.lines[c][1][1:])
+	lines := [4][]uint16{}
+	for c := range n {
+		lines[c] = d.lines[c][1][1 : w+1]
+		if !asIs {
+			copy(d.out[c*w:(c+1)*w], lines[c])
+			lines[c] = d.out[c*w : (c+1)*w]
+		}
 	}
-	if kind := d.stream.transform; kind != 0 {
-		undoTransform(kind, d.stream.frame.precision, d.out[:w], d.out[w:2*w], d.out[2*w:3*w], 1)
+	if kind != 0 {
+		undoTransform(kind, precision, lines[0], lines[1], lines[2], 1)
 	}
-	for c := range sc.n {
-		if err := d.deliverLine(v, sc.component[c], y, d.out[c*w:(c+1)*w], compare); err != nil {
+	for c := range n {
+		if !asIs {
+			normalise(lines[c], v)
+		}
+		if err := d.deliverLine(v, sc.component[c], y, lines[c], compare); err != nil {
 			return err
 		}
 	}
@@ -23,13 +43,8 @@ func (d *Decoder) deliver(v *codecs.View, sc *scan, y int, compare bool) error {
 }
 
 // deliverPixels is deliver for components that lie side by side.
-func (d *Decoder) deliverPixels(v *codecs.View, sc *scan, y int, compare bool) error {
+func (d *Decoder) deliverPixels(v *codecs.View, sc *scan, y int, pixels []uint16, compare bool) error {
 	n := sc.n
-	pixels := d.out[:v.Width*n]
-	copy(pixels, d.lines[0][1][n:])
-	if kind := d.stream.transform; kind != 0 {
-		undoTransform(kind, d.stream.frame.precision, pixels, pixels[1:], pixels[2:], n)
-	}
 	if flat, ok := pixelsAsLine(v); ok && n == v.Components && sc.inOrder() {
 		if !compare {
 			storeLine(&flat, 0, y, pixels)
@@ -48,7 +63,7 @@ func (d *Decoder) deliverPixels(v *codecs.View, sc *scan, y int, compare bool) e
 	return nil
 }
 
-// deliverLine stores one component of a line, or compares it. It may change line.
+// deliverLine stores one component of a line, or compares it.
 func (d *Decoder) deliverLine(v *codecs.View, c, y int, line []uint16, compare bool) error {
 	if !compare {
 		storeLine(v, c, y, line)

@@ -90,10 +90,8 @@ func adjustBias(b, n, c int32) (int32, int32) {
 // (A.7.1), with the sample that ends it (A.7.2), and returns the column after it.
 func (e *Encoder) encodeRun(cur, prev []uint16, x, w, comp int) int {
 	ra := cur[x]
-	end := x
-	for end < w && cur[end+1] == ra {
-		end++
-	}
+	// A sample continues the run if it equals its left neighbour.
+	end := x + equalPrefix(cur[x:w], cur[x+1:w+1])
 	index := &e.model.runIndex[comp]
 	e.encodeRunLength(end-x, end == w, index)
 	if end == w {

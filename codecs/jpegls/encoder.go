@@ -223,17 +223,10 @@ func (e *Encoder) encodeLine(prev, cur []uint16, w, comp int) {
 // them in regular mode (B.3).
 func (e *Encoder) encodePixels(prev, cur []uint16, w, n int) {
 	analyse(e.q, e.px, prev, cur, n, &e.quant)
-	for rest := e.q; len(rest) >= n; rest = rest[n:] {
-		some := 0
-		for _, q := range rest[:n] {
-			some |= int(q)
-		}
-		if some == 0 {
-			continue
-		}
-		for c, q := range rest[:n] {
-			rest[c] = q | int16((int(q)&0xFFFF-1)>>63)&zeroRegular
-		}
+	if n == 3 {
+		markRegular3(e.q)
+	} else {
+		markRegular(e.q, n)
 	}
 	xs := cur[n : n+w*n]
 	for i := 0; i < w*n; {
@@ -243,16 +236,37 @@ func (e *Encoder) encodePixels(prev, cur []uint16, w, n int) {
 	}
 }
 
+// markRegular gives zero context numbers in pixels that are not in run mode their number.
+func markRegular(q []int16, n int) {
+	for ; len(q) >= n; q = q[n:] {
+		some := int16(0)
+		for _, v := range q[:n] {
+			some |= v
+		}
+		for c, v := range q[:n] {
+			q[c] = v | zeroMask(v)&^zeroMask(some)&zeroRegular
+		}
+	}
+}
+
+// markRegular3 is markRegular for colour.
+func markRegular3(q []int16) {
+	for ; len(q) >= 3; q = q[3:] {
+		a, b, c := q[0], q[1], q[2]
+		number := zeroRegular &^ zeroMask(a|b|c)
+		q[0], q[1], q[2] = a|zeroMask(a)&number, b|zeroMask(b)&number, c|zeroMask(c)&number
+	}
+}
+
+// zeroMask is all ones if v is 0.
+func zeroMask(v int16) int16 { return int16((int32(uint16(v)) - 1) >> 31) }
+
 // encodePixelRun is encodeRun for pixels of n components, which share a run
 // and its index; the samples that end it are all of RItype 0.
 func (e *Encoder) encodePixelRun(prev, cur []uint16, x, w, n int) int {
 	// A pixel continues the run if it equals its left neighbour.
 	left, here := cur[:(w+1)*n], cur[n:(w+1)*n]
-	i := x * n
-	for i < len(here) && here[i] == left[i] {
-		i++
-	}
-	end := i / n
+	end := x + equalPrefix(left[x*n:len(here)], here[x*n:])/n
 	index := &e.model.runIndex[0]
 	e.encodeRunLength(end-x, end == w, index)
 	if end == w {

@@ -40,3 +40,14 @@ func analyseAbovePlain(q []int16, prev []uint16, n int, quant *quantiser) {
 		q[x] = int16(81*q1 + 9*q2)
 	}
 }
+
+// equalPrefixPlain is how many samples at the start of a and b, of one length, are equal.
+func equalPrefixPlain(a, b []uint16) int {
+	b = b[:len(a)]
+	for i, s := range a {
+		if s != b[i] {
+			return i
+		}
+	}
+	return len(a)
+}

@@ -38,3 +38,22 @@ func analyseAVX2(q *int16, px, prev, cur *uint16, w, n int, thresholds *[3]uint1
 //
 //go:noescape
 func analyseAboveAVX2(q *int16, prev *uint16, w, n int, thresholds *[3]uint16)
+
+// equalPrefix is equalPrefixPlain, with AVX2 where the processor has it.
+func equalPrefix(a, b []uint16) int {
+	w := len(a)
+	if !cpu.X86.HasAVX2 || w < kernelLanes {
+		return equalPrefixPlain(a, b)
+	}
+	_ = b[w-1]
+	n := equalPrefixAVX2(&a[0], &b[0], w&^(kernelLanes-1))
+	if n < w&^(kernelLanes-1) {
+		return n
+	}
+	return n + equalPrefixPlain(a[n:], b[n:w])
+}
+
+// equalPrefixAVX2 is equalPrefixPlain for w a multiple of kernelLanes.
+//
+//go:noescape
+func equalPrefixAVX2(a, b *uint16, w int) int

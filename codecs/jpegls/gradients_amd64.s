@@ -110,3 +110,31 @@ step:
 done:
 	VZEROUPPER
 	RET
+
+// func equalPrefixAVX2(a, b *uint16, w int) int
+TEXT ·equalPrefixAVX2(SB), NOSPLIT, $0-32
+	MOVQ a+0(FP), SI
+	MOVQ b+8(FP), DI
+	MOVQ w+16(FP), DX
+	XORQ R12, R12
+
+step:
+	VMOVDQU   (SI)(R12*2), Y0
+	VPCMPEQW  (DI)(R12*2), Y0, Y0
+	VPMOVMSKB Y0, AX
+	XORL      $0xFFFFFFFF, AX
+	JNZ       differ
+	ADDQ      $16, R12
+	CMPQ      R12, DX
+	JLT       step
+	JMP       done
+
+differ:
+	BSFL AX, AX
+	SHRL $1, AX
+	ADDQ AX, R12
+
+done:
+	VZEROUPPER
+	MOVQ R12, ret+24(FP)
+	RET

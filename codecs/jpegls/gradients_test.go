@@ -50,3 +50,22 @@ func TestAnalyse(t *testing.T) {
 		}
 	}
 }
+
+func TestEqualPrefix(t *testing.T) {
+	for w := range 80 {
+		a, b := make([]uint16, w), make([]uint16, w+3)
+		for at := range w + 1 {
+			for _, bit := range []uint16{1, 0x8000} {
+				want := w
+				if at < w {
+					b[at] ^= bit
+					want = at
+				}
+				if plain, got := equalPrefixPlain(a, b), equalPrefix(a, b); got != want || plain != want {
+					t.Errorf("%d samples that differ at %d: got %d, plain %d", w, at, got, plain)
+				}
+				clear(b)
+			}
+		}
+	}
+}

@@ -29,14 +29,22 @@ func loadLine(dst []uint16, v *codecs.View, c, y int) {
 			at += v.PixelStride
 		}
 	case v.PixelStride == 2:
+		// The usual case: four samples at a time, and masked on the way.
+		mask := ^uint64(0)
+		if !v.Signed {
+			mask = (1<<v.Bits - 1) * 0x0001000100010001
+		}
 		d, p := dst, pix[:2*len(dst)]
 		for len(p) >= 8 && len(d) >= 4 {
-			w := binary.LittleEndian.Uint64(p)
+			w := binary.LittleEndian.Uint64(p) & mask
 			d[0], d[1], d[2], d[3] = uint16(w), uint16(w>>16), uint16(w>>32), uint16(w>>48)
 			p, d = p[8:], d[4:]
 		}
 		for x := range d {
-			d[x] = binary.LittleEndian.Uint16(p[2*x:])
+			d[x] = binary.LittleEndian.Uint16(p[2*x:]) & uint16(mask)
+		}
+		if !v.Signed {
+			return
 		}
 	default:
 		at := 0
@@ -68,15 +76,25 @@ func normalise(line []uint16, v *codecs.View) {
 	}
 }
 
-// storeLine writes decoded values as row y of component c. It normalises line in place.
+// needsNormalise reports whether values of a codestream's precision can differ from what normalise makes of them.
+func needsNormalise(v *codecs.View, precision int) bool {
+	return v.Bits < v.Container && (v.Signed || precision > v.Bits)
+}
+
+// storeLine writes normalised values as row y of component c.
 func storeLine(v *codecs.View, c, y int, line []uint16) {
-	normalise(line, v)
 	pix := v.Pix[c*v.PlaneStride+y*v.RowStride:]
 	switch {
 	case v.Container == 8 && v.PixelStride == 1:
-		pix = pix[:len(line)]
+		p := pix[:len(line)]
+		for len(p) >= 8 && len(line) >= 8 {
+			w := uint64(uint8(line[0])) | uint64(uint8(line[1]))<<8 | uint64(uint8(line[2]))<<16 | uint64(uint8(line[3]))<<24 |
+				uint64(uint8(line[4]))<<32 | uint64(uint8(line[5]))<<40 | uint64(uint8(line[6]))<<48 | uint64(uint8(line[7]))<<56
+			binary.LittleEndian.PutUint64(p, w)
+			p, line = p[8:], line[8:]
+		}
 		for x, s := range line {
-			pix[x] = uint8(s)
+			p[x] = uint8(s)
 		}
 	case v.Container == 8:
 		at := 0
@@ -109,9 +127,8 @@ func storeLine(v *codecs.View, c, y int, line []uint16) {
 }
 
 // compareLine returns the first column where decoded values are not those of
-// row y of component c, -1 if there is none. It normalises line in place and uses scratch.
+// row y of component c, -1 if there is none. Both are normalised. It uses scratch.
 func compareLine(v *codecs.View, c, y int, line, scratch []uint16) int {
-	normalise(line, v)
 	scratch = scratch[:len(line)]
 	loadLine(scratch, v, c, y)
 	var differ uint16
