@@ -5,7 +5,6 @@ package jpegls
 // an uninterleaved or line-interleaved scan is a line of one component here,
 // comp says which. It returns what is wrong.
 func (d *Decoder) decodeGeneral(w, comp, n int) string {
-	p := &d.par
 	var q, ra, rb, rc [4]int
 	prev, cur := d.lines[comp][0], d.lines[comp][1]
 	for x := 0; x < w; x++ {
@@ -26,32 +25,44 @@ func (d *Decoder) decodeGeneral(w, comp, n int) string {
 			continue
 		}
 		for c := range n {
-			number, sign := q[c], 1
-			if number < 0 {
-				number, sign = -number, -1
-			}
+			number := q[c]
 			if number == 0 {
 				number = zeroRegular
 			}
-			ctx := &d.model.ctx[number]
-			px := min(max(predict(ra[c], rb[c], rc[c])+sign*int(ctx.c), 0), p.maxVal)
-			k := golombOrder(uint32(ctx.n), ctx.a)
-			m := d.bits.golomb(k, p.limit, p.qbpp)
-			if m < 0 {
+			value, ok := d.decodeSample(number, ra[c], rb[c], rc[c])
+			if !ok {
 				return "no Golomb code"
 			}
-			e := m>>1 ^ -(m & 1)
-			if p.near == 0 && k == 0 && 2*ctx.b <= -ctx.n {
-				e = ^e
-			}
-			ctx.update(int32(e), p.near, p.reset)
-			cur[(x+1)*n+c] = p.reconstruct(px, sign*e)
+			cur[(x+1)*n+c] = value
 		}
 	}
 	if d.bits.overrun() {
 		return "entropy-coded data ends early"
 	}
 	return ""
+}
+
+// decodeSample decodes a sample in regular mode, in the context of a signed
+// number (A.4 to A.6). The second result is false if there is no valid code.
+func (d *Decoder) decodeSample(number, ra, rb, rc int) (uint16, bool) {
+	p := &d.par
+	sign := 1
+	if number < 0 {
+		number, sign = -number, -1
+	}
+	ctx := &d.model.ctx[number]
+	px := min(max(predict(ra, rb, rc)+sign*int(ctx.c), 0), p.maxVal)
+	k := golombOrder(uint32(ctx.n), ctx.a)
+	m := d.bits.golomb(k, p.limit, p.qbpp)
+	if m < 0 {
+		return 0, false
+	}
+	e := m>>1 ^ -(m & 1)
+	if p.near == 0 && k == 0 && 2*ctx.b <= -ctx.n {
+		e = ^e
+	}
+	ctx.update(int32(e), p.near, p.reset)
+	return p.reconstruct(px, sign*e), true
 }
 
 // of is the region of a difference, from the table.
@@ -80,7 +91,13 @@ func (d *Decoder) decodeRun(x, w, comp, n int) (int, string) {
 	index := &d.model.runIndex[comp]
 	end := x
 	for end < w {
-		if b.read(1) == 0 {
+		if b.cnt == 0 {
+			b.fill()
+		}
+		one := b.acc >> 63
+		b.acc <<= 1
+		b.cnt--
+		if one == 0 {
 			break
 		}
 		count := 1 << runOrder[*index]

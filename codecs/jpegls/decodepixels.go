@@ -23,8 +23,8 @@ func (d *Decoder) decodePixels(w, n int) string {
 	return ""
 }
 
-// decodeRegularPixels is decodeRegular for pixels of several components.
-func (d *Decoder) decodeRegularPixels(prev, cur []uint16, x, w, components int) (int, string) {
+// decodeRegularPixelsPlain is decodeRegularPlain for pixels of several components.
+func (d *Decoder) decodeRegularPixelsPlain(prev, cur []uint16, x, w, components int) (int, string) {
 	maxVal, reset := d.par.maxVal, int32(d.par.reset)
 	most := d.par.limit - d.par.qbpp - 1
 	t := &d.quant.table

@@ -24,6 +24,8 @@ type kernel struct {
 	stop                      int32 // why the kernel returned
 	_                         int32
 	size                      int64 // decoder: bytes in buf
+	lag                       int64 // decodePixelsKernel: bytes of one pixel
+	left                      int64 // and how many of them are still to do
 }
 
 // Why a kernel returned.
@@ -49,6 +51,11 @@ func encodeKernel(k *kernel)
 //
 //go:noescape
 func decodeKernel(k *kernel)
+
+// decodePixelsKernel is decodeRegularPixelsPlain likewise; it changes q.
+//
+//go:noescape
+func decodePixelsKernel(k *kernel)
 
 // set takes the parameters of a scan.
 func (k *kernel) set(p *params, precision int, m *model) {
@@ -91,15 +98,14 @@ func (d *Decoder) decodeRegular(prev, cur []uint16, x, w int) (int, string) {
 		return d.decodeRegularPlain(prev, cur, x, w)
 	}
 	k, r := &d.kernel, &d.bits
-	_, _, _ = prev[w], cur[w], d.q[w-1]
-	k.q, k.px, k.xs, k.table = &d.q[0], &prev[0], &cur[0], &d.quant.table[quantiserCentre]
-	k.i, k.end = int64(x), int64(w)
+	if x == 0 {
+		_, _, _ = prev[w], cur[w], d.q[w-1]
+		k.q, k.px, k.xs, k.table = &d.q[0], &prev[0], &cur[0], &d.quant.table[quantiserCentre]
+		k.end = int64(w)
+	}
+	k.i = int64(x)
 	for {
-		k.acc, k.cnt = r.acc, int64(r.cnt)
-		k.buf, k.n, k.size = nil, int64(r.i), int64(len(r.cur))
-		if len(r.cur) > 0 {
-			k.buf = &r.cur[0]
-		}
+		k.take(r)
 		decodeKernel(k)
 		r.acc, r.cnt, r.i = k.acc, int(k.cnt), int(k.n)
 		switch k.stop {
@@ -115,6 +121,50 @@ func (d *Decoder) decodeRegular(prev, cur []uint16, x, w int) (int, string) {
 			k.i++
 		case stopBad:
 			return int(k.i), "no Golomb code"
+		}
+	}
+}
+
+// take has the kernel read where r is.
+func (k *kernel) take(r *bitReader) {
+	k.acc, k.cnt, k.n, k.size = r.acc, int64(r.cnt), int64(r.i), int64(len(r.cur))
+	if len(r.cur) > 0 && k.buf != &r.cur[0] {
+		k.buf = &r.cur[0]
+	}
+}
+
+// decodeRegularPixels is decodeRegularPixelsPlain, by the kernel where the processor can.
+func (d *Decoder) decodeRegularPixels(prev, cur []uint16, x, w, n int) (int, string) {
+	if !d.kernels {
+		return d.decodeRegularPixelsPlain(prev, cur, x, w, n)
+	}
+	k, r := &d.kernel, &d.bits
+	if x == 0 {
+		_, _, _ = prev[(w+1)*n-1], cur[(w+1)*n-1], d.q[w*n-1]
+		k.q, k.px, k.xs, k.table = &d.q[0], &prev[0], &cur[0], &d.quant.table[quantiserCentre]
+		k.end, k.lag = int64(w*n), int64(2*n)
+	}
+	k.i, k.left = int64(x*n), 0
+	for {
+		k.take(r)
+		decodePixelsKernel(k)
+		r.acc, r.cnt, r.i = k.acc, int(k.cnt), int(k.n)
+		switch k.stop {
+		case stopRun:
+			return int(k.i) / n, ""
+		case stopBytes:
+			r.fill()
+		case stopLong:
+			i := int(k.i)
+			value, ok := d.decodeSample(int(d.q[i]), int(cur[i]), int(prev[i+n]), int(prev[i]))
+			if !ok {
+				return i / n, "no Golomb code"
+			}
+			cur[i+n] = value
+			k.i++
+			k.left -= 2
+		case stopBad:
+			return int(k.i) / n, "no Golomb code"
 		}
 	}
 }

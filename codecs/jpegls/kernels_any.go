@@ -16,3 +16,7 @@ func (e *Encoder) encodeRegular(q []int16, px, xs []uint16, i int) int {
 func (d *Decoder) decodeRegular(prev, cur []uint16, x, w int) (int, string) {
 	return d.decodeRegularPlain(prev, cur, x, w)
 }
+
+func (d *Decoder) decodeRegularPixels(prev, cur []uint16, x, w, n int) (int, string) {
+	return d.decodeRegularPixelsPlain(prev, cur, x, w, n)
+}
