@@ -2,6 +2,7 @@ package dcm
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"os"
 	"os/exec"
@@ -23,24 +24,35 @@ type dumped struct {
 
 var dumpLine = regexp.MustCompile(`^( *)\(([0-9a-f]{4}),([0-9a-f]{4})\) (\S\S) ?(.*?) +#`)
 
-// dump runs dcmdump. ok is false if it stopped with an error.
-func dump(t *testing.T, tool, name string) (list []dumped, complaints string, ok bool) {
+// dump runs dcmdump on several files, which spares it reading its dictionary
+// for each, and returns a listing for each; nil for a file that it refuses. complaints is all it said.
+func dump(t *testing.T, tool string, names []string) (lists [][]dumped, complaints string) {
 	t.Helper()
-	cmd := exec.Command(tool, "-M", "-Un", "+uc", "+L", "+Qn", name)
+	lists = make([][]dumped, len(names))
+	if len(names) == 0 {
+		return lists, ""
+	}
+	cmd := exec.Command(tool, append([]string{"-M", "-Un", "+uc", "+L", "+Qn", "+F"}, names...)...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	err := cmd.Run()
+	cmd.Run() // its status is that of the worst file
+	at := -1
 	for line := range strings.Lines(stdout.String()) {
+		if name, ok := strings.CutPrefix(line, "# dcmdump ("); ok {
+			_, name, _ = strings.Cut(name, "): ")
+			at = slices.Index(names, strings.TrimSpace(name))
+			continue
+		}
 		m := dumpLine.FindStringSubmatch(line)
-		if m == nil {
+		if m == nil || at < 0 {
 			continue
 		}
 		var g, e uint32
 		fmt.Sscanf(m[2], "%x", &g)
 		fmt.Sscanf(m[3], "%x", &e)
-		list = append(list, dumped{len(m[1]) / 2, g<<16 | e, m[4], m[5]})
+		lists[at] = append(lists[at], dumped{len(m[1]) / 2, g<<16 | e, m[4], m[5]})
 	}
-	return list, stderr.String(), err == nil
+	return lists, stderr.String()
 }
 
 // rootTags returns the sorted tags of the data set's top level, once each, without group lengths.
@@ -75,9 +87,8 @@ func values(list []dumped) []dumped {
 // dcmdump lists the same top-level tags as Scan finds; and it lists the same
 // values, nested ones included, of a source and of what Rewrite made of it.
 func TestAgainstDcmdump(t *testing.T) {
-	tool := testkit.Tool(t, "dcmdump")
-	dir, out := testkit.Corpus(t), t.TempDir()
-	n, tagLists, valueLists, unknown := 0, 0, 0, 0
+	c := &dcmdumpComparison{t: t, tool: testkit.Tool(t, "dcmdump"), dir: testkit.Corpus(t), out: t.TempDir()}
+	n := 0
 	eachFile(t, func(t *testing.T, row testkit.CorpusFile, data []byte) {
 		path := row["path"]
 		if n++; strings.HasPrefix(path, "series/") && n%40 != 0 || strings.Contains(path, "rtstruct-ct60-cms/") && n%20 != 0 {
@@ -87,60 +98,100 @@ func TestAgainstDcmdump(t *testing.T) {
 		if err != nil {
 			return
 		}
-		source, _, ok := dump(t, tool, filepath.Join(dir, path))
-		if !ok {
-			return // dcmdump refuses it, we do not
-		}
-		var tags []uint32
-		for _, e := range f.Elements {
-			if e.Tag&0xFFFF != 0 && e.Tag>>16 > 2 { // dcmdump leaves groups 0001 and 0002 out of data sets
-				tags = append(tags, e.Tag)
-			}
-		}
-		slices.Sort(tags)
-		tags = slices.Compact(tags)
-		if want := rootTags(source); !slices.Equal(tags, want) {
-			t.Errorf("%s: tags: got %08X, dcmdump lists %08X", path, tags, want)
-		}
-		tagLists++
 		target := Target{Syntax: explicitLE}
 		if f.Pixel != nil && f.Pixel.Encapsulated {
 			target = Target{Syntax: f.Syntax, Encapsulated: true}
 		}
 		var b bytes.Buffer
-		if err := Rewrite(&b, Bytes(data), f, target); err != nil {
-			return
-		}
-		name := filepath.Join(out, "x.dcm")
-		if err := os.WriteFile(name, b.Bytes(), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		rewritten, complaints, ok := dump(t, tool, name)
-		if !ok {
-			t.Errorf("%s: dcmdump refuses the rewritten file: %.300s", path, complaints)
-			return
-		}
-		got, want := values(rewritten), values(source)
-		if len(got) != len(want) && !isMalformed(path) {
-			t.Errorf("%s: dcmdump lists %d elements of the rewritten file, want %d", path, len(got), len(want))
-			return
-		}
-		valueLists++
-		for i := range min(len(got), len(want)) {
-			g, w := got[i], want[i]
-			if g.tag == w.tag && g.depth == w.depth && (g.vr != w.vr && (g.vr == "UN" || w.vr == "UN" || w.vr == "??")) {
-				unknown++ // told by CompareDatasets
-				continue
+		rewritten := ""
+		if err := Rewrite(&b, Bytes(data), f, target); err == nil {
+			rewritten = filepath.Join(c.out, fmt.Sprint(len(c.files), ".dcm"))
+			if err := os.WriteFile(rewritten, b.Bytes(), 0o600); err != nil {
+				t.Fatal(err)
 			}
-			g.vr, w.vr = "", ""
-			if g != w {
-				t.Errorf("%s: rewritten: got %+v, want %+v", path, g, w)
-				return
-			}
+		}
+		c.files = append(c.files, dcmdumpPair{path, f, rewritten})
+		if len(c.files) == 32 {
+			c.compare()
 		}
 	})
-	t.Logf("%d tag lists, %d value lists, %d values that one side calls unknown", tagLists, valueLists, unknown)
-	if tagLists < 350 || valueLists < 350 {
-		t.Errorf("compared %d tag lists and %d value lists, want 350 at least", tagLists, valueLists)
+	c.compare()
+	t.Logf("%d tag lists, %d value lists, %d values that one side calls unknown", c.tagLists, c.valueLists, c.unknown)
+	if c.tagLists < 350 || c.valueLists < 350 {
+		t.Errorf("compared %d tag lists and %d value lists, want 350 at least", c.tagLists, c.valueLists)
+	}
+}
+
+type dcmdumpPair struct {
+	path      string
+	file      *File
+	rewritten string // "" if Rewrite does not do it
+}
+
+type dcmdumpComparison struct {
+	t                             *testing.T
+	tool, dir, out                string
+	files                         []dcmdumpPair
+	tagLists, valueLists, unknown int
+}
+
+// compare compares the files collected so far, and forgets them.
+func (c *dcmdumpComparison) compare() {
+	var sources, results []string
+	for _, p := range c.files {
+		sources = append(sources, filepath.Join(c.dir, p.path))
+		results = append(results, cmp.Or(p.rewritten, sources[len(sources)-1]))
+	}
+	listed, _ := dump(c.t, c.tool, sources)
+	again, complaints := dump(c.t, c.tool, results)
+	for i, p := range c.files {
+		if listed[i] == nil {
+			continue // dcmdump refuses it, we do not
+		}
+		c.tags(p, listed[i])
+		if p.rewritten == "" {
+			continue
+		}
+		if again[i] == nil {
+			c.t.Errorf("%s: dcmdump refuses the rewritten file: %s", p.path, complaints)
+			continue
+		}
+		c.values(p.path, values(again[i]), values(listed[i]))
+	}
+	c.files = c.files[:0]
+}
+
+func (c *dcmdumpComparison) tags(p dcmdumpPair, source []dumped) {
+	var tags []uint32
+	for _, e := range p.file.Elements {
+		if e.Tag&0xFFFF != 0 && e.Tag>>16 > 2 { // dcmdump leaves groups 0001 and 0002 out of data sets
+			tags = append(tags, e.Tag)
+		}
+	}
+	slices.Sort(tags)
+	tags = slices.Compact(tags)
+	if want := rootTags(source); !slices.Equal(tags, want) {
+		c.t.Errorf("%s: tags: got %08X, dcmdump lists %08X", p.path, tags, want)
+	}
+	c.tagLists++
+}
+
+func (c *dcmdumpComparison) values(path string, got, want []dumped) {
+	if len(got) != len(want) && !isMalformed(path) {
+		c.t.Errorf("%s: dcmdump lists %d elements of the rewritten file, want %d", path, len(got), len(want))
+		return
+	}
+	c.valueLists++
+	for i := range min(len(got), len(want)) {
+		g, w := got[i], want[i]
+		if g.tag == w.tag && g.depth == w.depth && (g.vr != w.vr && (g.vr == "UN" || w.vr == "UN" || w.vr == "??")) {
+			c.unknown++ // told by CompareDatasets
+			continue
+		}
+		g.vr, w.vr = "", ""
+		if g != w {
+			c.t.Errorf("%s: rewritten: got %+v, want %+v", path, g, w)
+			return
+		}
 	}
 }

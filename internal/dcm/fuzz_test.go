@@ -39,6 +39,13 @@ func exercise(t *testing.T, data []byte, lim Limits) {
 	f.Order()
 	f.IsDICOMDIR()
 	if f.Image != nil {
+		for i := range min(f.Image.Frames+1, 100) {
+			for _, r := range f.FrameRanges(i) {
+				if r.ValueOffset < f.Pixel.ValueOffset || r.ValueOffset+r.Length > f.Pixel.End || r.Length < 0 {
+					t.Errorf("frame %d at %+v, outside the pixel data, input %.300q", i, r, data)
+				}
+			}
+		}
 		n := f.FrameSize()
 		if n > 0 && n <= int64(len(data)) {
 			if v, err := f.View(make([]byte, n)); err == nil {

@@ -80,6 +80,24 @@ func (f *File) FrameSize() int64 {
 	return n / 8
 }
 
+// FrameRanges returns where the bytes of frame i lie, in order: one range for
+// native pixel data, the frame's fragments for encapsulated. It returns nil
+// where there is no such frame, or the frames cannot be told apart or are not whole bytes.
+func (f *File) FrameRanges(i int) []Fragment {
+	px := f.Pixel
+	switch {
+	case px == nil || px.FrameProblem != "" || i < 0 || i >= f.Image.Frames:
+		return nil
+	case px.Encapsulated:
+		return px.Fragments[px.Frames[i][0]:px.Frames[i][1]]
+	}
+	size := f.FrameSize()
+	if size == 0 {
+		return nil
+	}
+	return []Fragment{{px.ValueOffset + int64(i)*size, size}}
+}
+
 // nativeProblem says why a native value does not hold the frames that the image declares, "" if it does.
 func (f *File) nativeProblem() string {
 	frame, px := f.FrameBits(), f.Pixel

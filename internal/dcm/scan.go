@@ -18,7 +18,7 @@ type File struct {
 	Syntax       string   // Transfer Syntax UID as labelled, "" without a meta group or label
 	Encoding     Encoding // how the data set is really encoded
 	Mislabelled  bool     // the data set's encoding, or native against encapsulated pixel data, differs from what Syntax says
-	Unterminated bool     // a sequence or the pixel data ended with the file instead of with a delimiter
+	Unterminated bool     // a sequence, item or the pixel data ended without its delimiter; at the end of the file that may be a truncation
 	MetaOffset   int64    // where the meta group starts, or the data set if there is none
 	MetaEnd      int64    // where the data set starts; 0 for a bare data set
 	Meta         []Element
@@ -331,6 +331,8 @@ func (s *scanner) dataset(off, limit int64) error {
 			return err
 		}
 		switch {
+		case e.Tag == 0 && last != 0:
+			return &MalformedError{off, 0, "zeros where an element must be"}
 		case e.Tag>>16 == 0xFFFE:
 			return &MalformedError{off, e.Tag, "item or delimiter outside any sequence"}
 		case length == undefinedLength && isPixelData(e.Tag):
@@ -388,8 +390,9 @@ func (s *scanner) junk(off, limit int64, last uint32) bool {
 	if n < 8 && s.f.Pixel != nil {
 		return true
 	}
-	// A long run of zeros is looked at up to 64 KiB; a zero tag can start no element behind others.
-	if n >= 8 && last == 0 {
+	// Zeros: a zero tag can start no element behind others. Without pixel data
+	// only a sector or two count as padding, and a long run is looked at up to 64 KiB.
+	if n >= 8 && (last == 0 || s.f.Pixel == nil && limit-off > maxPadding) {
 		return false
 	}
 	for i := off; i < min(limit, off+bulkBytes); {
@@ -416,6 +419,9 @@ const (
 	deflatedLE = "1.2.840.10008.1.2.1.99"
 	gePrivate  = "1.2.840.113619.5.2" // implicit little endian with big endian pixel words
 )
+
+// maxPadding is the number of zeros that are taken as padding behind a data set without pixel data.
+const maxPadding = 4 << 10
 
 // labelled is the encoding that a transfer syntax prescribes; unknown ones are explicit little endian (PS3.5 A.4).
 func labelled(syntax string) Encoding {
