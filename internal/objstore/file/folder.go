@@ -97,27 +97,71 @@ func (s *Store) openFolder(class int, folder string) (int, error) {
 	return fd, nil
 }
 
-// makeFolder opens a folder of a class and makes what is missing of it, durably:
-// every name on the way has been synced, no matter who made it.
-func (s *Store) makeFolder(class int, folder string) (int, error) {
+// madeFolder is an open folder, with the folders above it in which a name may not be durable yet.
+type madeFolder struct {
+	fd       int
+	unsynced []unsyncedName
+}
+
+type unsyncedName struct {
+	parent int // open
+	id     folderID
+	inode  uint64
+}
+
+func (m *madeFolder) close() {
+	unix.Close(m.fd)
+	for _, u := range m.unsynced {
+		unix.Close(u.parent)
+	}
+}
+
+// makeFolder opens a folder of a class and makes what is missing of it. The
+// names on the way that this store has not synced yet, no matter who made
+// them, are left to syncMade: the time in which Clean may take an empty folder away is short without syncs.
+func (s *Store) makeFolder(class int, folder string) (*madeFolder, error) {
 	fd, err := openDirAt(s.dirs[class].fd(), ".")
+	m := &madeFolder{fd: fd}
 	if err != nil || folder == "" {
-		return fd, err
+		return m, err
 	}
 	end := 0
 	for part := range strings.SplitSeq(folder, "/") {
 		end += len(part)
-		next, err := s.makeSynced(fd, part, folderID{class, folder[:end]})
-		unix.Close(fd)
-		if err != nil {
-			return -1, err
+		next, err := makeDirAt(m.fd, part)
+		var st unix.Stat_t
+		if err == nil {
+			if err = unix.Fstat(next, &st); err != nil {
+				unix.Close(next)
+			}
 		}
-		fd = next
+		if err != nil {
+			m.close()
+			return nil, err
+		}
+		if id := (folderID{class, folder[:end]}); s.synced.has(id, st.Ino) {
+			unix.Close(m.fd)
+		} else {
+			m.unsynced = append(m.unsynced, unsyncedName{m.fd, id, st.Ino})
+		}
+		m.fd = next
 		end++ // the slash
 	}
-	return fd, nil
+	return m, nil
 }
 
+// syncMade makes the names in a folder, and of the folders on the way to it, durable.
+func (s *Store) syncMade(m *madeFolder) error {
+	for _, u := range m.unsynced {
+		if err := syncFolder(u.parent); err != nil {
+			return err
+		}
+		s.synced.add(u.id, u.inode)
+	}
+	return syncFolder(m.fd)
+}
+
+// makeSynced opens the directory name in parent, and makes it durably if there is none.
 func (s *Store) makeSynced(parent int, name string, id folderID) (int, error) {
 	fd, err := makeDirAt(parent, name)
 	if err != nil {

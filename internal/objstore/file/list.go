@@ -187,7 +187,11 @@ func readNames(dir int) ([]string, error) {
 	}
 	f := os.NewFile(uintptr(fd), "folder")
 	defer f.Close()
-	return f.Readdirnames(-1)
+	names, err := f.Readdirnames(-1)
+	if errors.Is(err, unix.ENOENT) {
+		return nil, nil // removed while open
+	}
+	return names, err
 }
 
 func closeAll(dirs []int) {

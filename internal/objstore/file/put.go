@@ -113,58 +113,68 @@ func (s *Store) publish(ctx context.Context, tmp *temp, class int, key string, s
 	if inAttribute {
 		rec = nil
 	}
-	if err := s.linkKey(tmp, class, key, rec); err != nil {
+	if err := s.linkKey(ctx, tmp, class, key, rec); err != nil {
 		return objstore.Info{}, err
 	}
 	return s.info(fd, class, key, &st)
 }
 
-// linkKey links the file under its key. The folder may be removed by Clean between
-// making and using it; each further attempt needs another such coincidence.
-func (s *Store) linkKey(tmp *temp, class int, key string, sumRecord []byte) error {
-	folder, _ := splitKey(key)
-	for range 100 {
-		fd, err := s.makeFolder(class, folder)
+// linkKey links the file under its key, durably. The folder may be removed by
+// Clean between making and using it; each further attempt needs another such
+// coincidence, so that many in a row mean that something else takes files away.
+func (s *Store) linkKey(ctx context.Context, tmp *temp, class int, key string, sumRecord []byte) error {
+	for range 1000 {
+		folder, err := s.linkLocked(tmp, class, key, sumRecord)
+		if err == nil {
+			defer folder.close()
+			return s.syncMade(folder)
+		}
 		if errors.Is(err, errBelowObject) {
 			return fmt.Errorf("%w: %w", err, objstore.ErrUnsupported)
 		}
-		if err != nil {
-			return err
-		}
-		err = s.linkLocked(tmp, fd, key, sumRecord)
-		if err == nil {
-			err = syncFolder(fd)
-		}
-		unix.Close(fd)
 		if err != unix.ENOENT {
 			return err
 		}
 		s.synced.forget()
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 	}
-	return errNoFolder
+	return errVanishing
 }
 
-func (s *Store) linkLocked(tmp *temp, folder int, key string, sumRecord []byte) error {
+// errVanishing: a class directory, the files of puts under way or /proc were removed by other hands.
+var errVanishing = errors.New("the put's folder or file is taken away again and again; see what else removes files in the store")
+
+// linkLocked returns the folder in which it made a name; the caller syncs and closes it.
+func (s *Store) linkLocked(tmp *temp, class int, key string, sumRecord []byte) (*madeFolder, error) {
 	unlock, err := s.lock(key)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer unlock()
 	if err := s.vacant(key); err != nil {
-		return err
+		return nil, err
 	}
-	_, name := splitKey(key)
-	switch err := tmp.link(folder, name); err {
-	case nil:
-	case unix.EEXIST: // by hands that do not know the lock
-		return objstore.ErrExists
-	default:
-		return err
+	path, name := splitKey(key)
+	folder, err := s.makeFolder(class, path)
+	if err != nil {
+		return nil, err
 	}
-	if sumRecord == nil {
-		return nil
+	err = tmp.link(folder.fd, name)
+	if err == nil && sumRecord != nil {
+		if err = s.writeSidecar(sumSidecar, key, sumRecord); err != nil {
+			err = fmt.Errorf("remember the checksum: %w", err)
+		}
 	}
-	return s.writeSidecar(sumSidecar, key, sumRecord)
+	if err != nil {
+		folder.close()
+		if err == unix.EEXIST { // by hands that do not know the lock
+			err = objstore.ErrExists
+		}
+		return nil, err
+	}
+	return folder, nil
 }
 
 // vacant returns nil if the key is free in every class, else ErrExists, or
