@@ -57,6 +57,8 @@ func FrameRaw(r Raw, p Params) (image.Image, error) {
 		return Frame(r.view(), p)
 	case (r.Allocated == 32 || r.Allocated == 64) && r.Components == 1 && p.Photometric != "PALETTE COLOR":
 		return r.wide(p), nil
+	case r.Allocated == 32 && r.Stored > 16 && r.Components == 3:
+		return Frame(r.narrow(), p)
 	}
 	return nil, unsupported(fmt.Sprintf("words of %d bits, %d samples", r.Allocated, r.Components))
 }
@@ -97,6 +99,19 @@ func (r *Raw) view() codecs.View {
 		order.PutUint16(v.Pix[i:], order.Uint16(r.Pix[i:])>>down)
 	}
 	return v
+}
+
+// narrow keeps the upper 16 bits of colour samples of 32.
+func (r *Raw) narrow() codecs.View {
+	order, down := r.order(), r.HighBit-15
+	pix := make([]byte, r.bytes()/2)
+	for i := 0; i+2 <= len(pix); i += 2 {
+		binary.LittleEndian.PutUint16(pix[i:], uint16(order.Uint32(r.Pix[2*i:])>>down))
+	}
+	if r.Planar {
+		return codecs.Planar(pix, r.Width, r.Height, r.Components, 16, 16, false)
+	}
+	return codecs.Interleaved(pix, r.Width, r.Height, r.Components, 16, 16, false)
 }
 
 // unpack gives every bit a byte, the least significant bit first.

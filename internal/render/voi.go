@@ -44,7 +44,8 @@ func ramp(x, centre, width float64) uint8 {
 	case x > centre+width/2:
 		return 255
 	}
-	return clamp8(((x-centre)/width + 0.5) * 255)
+	// The standard's ((x-centre)/width+0.5)*255 in an order that is exact where the result is a whole number.
+	return clamp8((x - (centre - width/2)) * 255 / width)
 }
 
 func clamp8(v float64) uint8 {
