@@ -20,7 +20,7 @@ type Image struct {
 	Photometric   string
 }
 
-// halfSamples is the number of sample words of one frame times 2 (so that 4:2:0 stays whole), 0 on overflow.
+// halfSamples is twice the number of samples of one frame (4:2:0 has one and a half a pixel), 0 if there is none or it overflows.
 func (f *File) halfSamples() int64 {
 	img := f.Image
 	if img.Rows <= 0 || img.Columns <= 0 || img.Samples <= 0 || img.Samples > 1<<16 {

@@ -144,8 +144,8 @@ func startsFrame(p []byte) bool {
 	return false
 }
 
-// resolveFrames tells the frames apart (dicom-rules of PS3.5 A.4: offset
-// tables where they fit the items, else counts, else start markers).
+// resolveFrames tells the frames apart (PS3.5 A.4): by an offset table where
+// it fits the items, else one fragment a frame where the counts agree, else by start markers.
 func (s *scanner) resolveFrames() error {
 	f, px, n := s.f, s.f.Pixel, s.f.Image.Frames
 	if s.pixels > 1 {

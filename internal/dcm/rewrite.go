@@ -110,6 +110,8 @@ func newRewriter(r io.ReaderAt, f *File, t Target) (*rewriter, error) {
 		return nil, &UnsupportedError{px.Tag, fmt.Sprintf("big endian samples of %d bits in words of another size: readers disagree on their order", f.Image.BitsAllocated)}
 	case px.FrameProblem == severalPixels:
 		return nil, &UnsupportedError{px.Tag, severalPixels}
+	case t.Frame != nil && px.FrameProblem != "":
+		return nil, &UnsupportedError{px.Tag, "replacing pixel data whose frames are not clear: " + px.FrameProblem}
 	case t.Frame != nil && px.Tag != 0x7FE00010:
 		return nil, &UnsupportedError{px.Tag, "replacing float or double pixel data"}
 	case t.FrameLengths != nil && len(t.FrameLengths) != f.Image.Frames:

@@ -162,10 +162,15 @@ func TestRewriteHoldsFramesToTheirLengths(t *testing.T) {
 		{Syntax: "1.2.840.10008.1.2.4.80", Encapsulated: true},
 		{Syntax: implicitLE},
 		{Syntax: explicitBE},
+		{Syntax: ""},
 	} {
 		if err := Rewrite(io.Discard, Bytes(data), f, target); err == nil {
 			t.Errorf("%+v: no error", target)
 		}
+	}
+	billion := build(t, image(1).Ints(0x00280008, 1_000_000_000), explicitLE)
+	if err := Rewrite(io.Discard, Bytes(billion), mustScan(t, billion), Target{Syntax: explicitLE, Frame: three}); outcome(err) != "unsupported" {
+		t.Errorf("a billion frames: got %v, want an UnsupportedError", err)
 	}
 	// Odd native samples get a pad byte.
 	out, g := rewrite(t, data, Target{Syntax: explicitLE, Length: 3, Frame: three})

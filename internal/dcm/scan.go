@@ -3,8 +3,6 @@ package dcm
 import (
 	"bytes"
 	"compress/flate"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -26,7 +24,7 @@ type File struct {
 
 	StudyUID, SeriesUID, SOPUID, ClassUID string // without trailing NULs and spaces, otherwise as they are, valid or not
 	// PatientKey is equal for equal patient id and issuer, "" when there is
-	// no patient id. It is derived from patient data: never log it, never store it in a name.
+	// no patient id; see [SamePatient]. It is derived from patient data: never log it, never store it in a name.
 	PatientKey     string
 	Modality       string
 	SeriesNumber   int
@@ -458,10 +456,7 @@ func encapsulates(syntax string) (yes, known bool) {
 func (s *scanner) finish() error {
 	f := s.f
 	f.Unterminated = s.unterminated
-	if s.ids[0] != "" {
-		sum := sha256.Sum256([]byte(s.ids[0] + "\x00" + s.ids[1]))
-		f.PatientKey = hex.EncodeToString(sum[:16])
-	}
+	f.PatientKey = patientKey(s.ids[0], s.ids[1])
 	if f.Pixel == nil {
 		return nil
 	}
