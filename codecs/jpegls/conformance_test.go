@@ -31,9 +31,7 @@ func TestDecodeConformanceStreams(t *testing.T) {
 		t.Run(s.name, func(t *testing.T) {
 			data := [][]byte{conformance(t, s.name)}
 			want := readPNM(t, s.image, s.bits)
-			for _, general := range []bool{false, true} {
-				d := NewDecoder()
-				d.general = general
+			for _, d := range decoderPaths() {
 				info, err := d.Probe(data)
 				wantInfo := codecs.Info{Width: want.Width, Height: want.Height, Components: want.Components, Bits: s.bits, Lossless: s.near == 0, Near: s.near}
 				if err != nil || info != wantInfo {

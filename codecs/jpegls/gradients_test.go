@@ -69,3 +69,23 @@ func TestEqualPrefix(t *testing.T) {
 		}
 	}
 }
+
+// The quantiser's table is A.3.3 for every difference.
+func TestQuantiser(t *testing.T) {
+	for _, c := range []struct {
+		precision, near int
+		pre             preset
+	}{{8, 0, preset{}}, {8, 3, preset{}}, {2, 0, preset{}}, {16, 0, preset{}}, {16, 255, preset{}}, {8, 0, preset{t1: 1, t2: 1, t3: 1}}, {8, 0, preset{t1: 255, t2: 255, t3: 255}}, {12, 0, preset{maxVal: 3000}}} {
+		par, wrong := newParams(c.precision, c.near, c.pre)
+		if wrong != "" {
+			t.Fatal(wrong)
+		}
+		var q quantiser
+		q.set(par)
+		for d := -par.maxVal; d <= par.maxVal; d++ {
+			if got, want := q.of(d), par.quantise(d); got != want {
+				t.Errorf("%+v, difference %d: got region %d, want %d", par, d, got, want)
+			}
+		}
+	}
+}

@@ -43,8 +43,7 @@ func TestMalformedCorpus(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		fast, general := codecPair()
-		for _, d := range []*Decoder{fast, general} {
+		for _, d := range decoderPaths() {
 			_, _, err := decodeAny(d, data)
 			if err == nil {
 				t.Errorf("%s: got no error", filepath.Base(f))
@@ -83,13 +82,13 @@ func smallStreams(t testing.TB) map[string][]byte {
 
 func TestTruncatedStreams(t *testing.T) {
 	for name, data := range smallStreams(t) {
-		fast, general := codecPair()
-		want, _, err := decodeAny(fast, data)
+		decoders := decoderPaths()
+		want, _, err := decodeAny(decoders[0], data)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
 		for n := range data {
-			for _, d := range []*Decoder{fast, general} {
+			for _, d := range decoders {
 				got, _, err := decodeAny(d, data[:n])
 				switch {
 				case err == nil && n < len(data)-3:
@@ -102,7 +101,7 @@ func TestTruncatedStreams(t *testing.T) {
 			}
 		}
 		// Only the EOI marker may be missing.
-		if _, _, err := decodeAny(fast, data[:len(data)-2]); err != nil {
+		if _, _, err := decodeAny(decoders[0], data[:len(data)-2]); err != nil {
 			t.Errorf("%s without EOI: %v", name, err)
 		}
 	}
@@ -110,18 +109,20 @@ func TestTruncatedStreams(t *testing.T) {
 
 func TestDamagedStreams(t *testing.T) {
 	for name, data := range smallStreams(t) {
-		fast, general := codecPair()
+		decoders := decoderPaths()
 		for i := range data {
 			for bit := range 8 {
 				bad := bytes.Clone(data)
 				bad[i] ^= 1 << bit
-				a, _, errA := decodeAny(fast, bad)
-				b, _, errB := decodeAny(general, bad)
-				if (errA == nil) != (errB == nil) || errA == nil && !bytes.Equal(a.Pix, b.Pix) {
-					t.Fatalf("%s, bit %d of byte %d: fast path %v, general path %v", name, bit, i, errA, errB)
-				}
+				a, _, errA := decodeAny(decoders[0], bad)
 				if errA != nil {
 					assertTyped(t, errA)
+				}
+				for _, d := range decoders[1:] {
+					b, _, errB := decodeAny(d, bad)
+					if (errA == nil) != (errB == nil) || errA == nil && !bytes.Equal(a.Pix, b.Pix) {
+						t.Fatalf("%s, bit %d of byte %d: kernels %v, general %v %v", name, bit, i, errA, d.general, errB)
+					}
 				}
 			}
 		}

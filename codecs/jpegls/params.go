@@ -153,7 +153,12 @@ func (q *quantiser) set(p params) {
 	}
 	q.par = key
 	q.words = [3]uint16{uint16(p.t1), uint16(p.t2), uint16(p.t3)}
-	for d := -p.maxVal; d <= p.maxVal; d++ {
-		q.table[quantiserCentre+d] = int8(p.quantise(d))
+	// Between these bounds lies one region each.
+	bounds := [...]int{-p.maxVal, -p.t3 + 1, -p.t2 + 1, -p.t1 + 1, -p.near, p.near + 1, p.t1, p.t2, p.t3, p.maxVal + 1}
+	for i, from := range bounds[:len(bounds)-1] {
+		region := q.table[quantiserCentre+from : quantiserCentre+max(from, bounds[i+1])]
+		for j := range region {
+			region[j] = int8(i - 4)
+		}
 	}
 }
