@@ -53,7 +53,7 @@ func (r *columnReader) uint(most int64) int64 {
 		r.fail("broken number")
 		return 0
 	}
-	if v > uint64(most) {
+	if most < 0 || v > uint64(most) {
 		r.fail("%d is more than %d", v, most)
 		return 0
 	}
@@ -89,7 +89,9 @@ func (r *columnReader) count(what string, size, most int) int {
 func (r *columnReader) plain(what string, n int, most int64, set func(i int, v int64)) {
 	r.what = what
 	for i := 0; i < n && r.err == nil; i++ {
-		set(i, r.uint(most))
+		if v := r.uint(most); r.err == nil {
+			set(i, v)
+		}
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 func TestOneFlippedBit(t *testing.T) {
 	ctx, s := t.Context(), newSample(t, 10, plainKit)
 	hot, ranges := bundleOf(t, s)
-	step := 3
+	step := 7
 	if testing.Short() {
 		step = 37
 	}

@@ -164,21 +164,8 @@ func (s *sampleScratch) reorder(img *Image, frame []byte, start, end, word int, 
 // mask returns the samples of native words, and whether they are the same bytes.
 func (s *sampleScratch) mask(img *Image, native []byte, word int) (samples []byte, same bool) {
 	shift := img.HighBit + 1 - img.BitsStored
-	if shift == 0 && !img.Signed {
-		high := uint64(0xFF) &^ (1<<img.BitsStored - 1) * 0x0101010101010101
-		if word == 2 {
-			high = uint64(0xFFFF) &^ (1<<img.BitsStored - 1) * 0x0001000100010001
-		}
-		var above uint64
-		p := native
-		for ; len(p) >= 8; p = p[8:] {
-			above |= binary.LittleEndian.Uint64(p)
-		}
-		var rest [8]byte
-		copy(rest[:], p)
-		if (above|binary.LittleEndian.Uint64(rest[:]))&high == 0 {
-			return native, true
-		}
+	if shift == 0 && plain(native, word, img.BitsStored, img.Signed) {
+		return native, true
 	}
 	if s.samples == nil {
 		s.samples = make([]byte, chunkBytes)
@@ -211,4 +198,27 @@ func (s *sampleScratch) mask(img *Image, native []byte, word int) (samples []byt
 		differ |= uint32(w ^ uint16(v))
 	}
 	return out, differ == 0
+}
+
+// plain reports whether the bits of every word above its lowest stored bits
+// repeat the sign (signed) or are zero, eight bytes at a time.
+func plain(native []byte, word, stored int, signed bool) bool {
+	lane, lanes := uint64(0xFF), uint64(0x0101010101010101)
+	if word == 2 {
+		lane, lanes = 0xFFFF, 0x0001000100010001
+	}
+	check, step := lane&^(1<<stored-1), 64
+	if signed { // a bit differs from the next one up, from the sign bit to the last but one
+		check, step = lane>>1&^(1<<(stored-1)-1), 1
+	}
+	var found uint64
+	for ; len(native) >= 8; native = native[8:] {
+		v := binary.LittleEndian.Uint64(native)
+		found |= v ^ v>>step
+	}
+	var rest [8]byte
+	copy(rest[:], native)
+	v := binary.LittleEndian.Uint64(rest[:])
+	found |= v ^ v>>step
+	return found&(check*lanes) == 0
 }

@@ -87,7 +87,7 @@ type sample struct {
 
 func random(seed uint64, n int) []byte {
 	p := make([]byte, n)
-	r := rand.NewChaCha8([32]byte{byte(seed), byte(seed >> 8), 7})
+	r := rand.NewChaCha8([32]byte{byte(seed), byte(seed >> 8), byte(seed >> 16), 7})
 	r.Read(p)
 	return p
 }
