@@ -1,0 +1,183 @@
+// Package study reads a stored study back: its instances as they were
+// received, in another transfer syntax, frame by frame, or as a picture.
+//
+// A study is opened from one manifest with a single request for its hot
+// bundle, which holds the index and the headers of every volume; after that
+// a frame costs one ranged request. Everything read is checked against its digest before it is given out.
+package study
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"sort"
+
+	"github.com/radtier/radtier/codecs"
+	"github.com/radtier/radtier/internal/catalog"
+	"github.com/radtier/radtier/internal/dcm"
+	"github.com/radtier/radtier/internal/objstore"
+	"github.com/radtier/radtier/internal/pack"
+)
+
+// Stores finds the object store of a tier by its configured name. An unknown name is an error that says so.
+type Stores interface {
+	Tier(name string) (objstore.Store, error)
+	// Hot is where manifests and hot bundles are.
+	Hot() objstore.Store
+}
+
+// Study is one generation of a study, open for reading. It may be used from
+// many goroutines; decoders are passed in where they are needed.
+type Study struct {
+	Manifest *catalog.Manifest
+	Volumes  []*pack.Volume // one per Manifest.Packs
+	set      *codecs.Set
+	hot      objstore.Store
+	bundle   []byte
+}
+
+// Open reads the hot bundle of a manifest. If the bundle is damaged or gone,
+// the volumes' own indexes are read instead and Damage says so.
+func Open(ctx context.Context, stores Stores, m *catalog.Manifest, set *codecs.Set) (*Study, error) {
+	s := &Study{Manifest: m, set: set, hot: stores.Hot()}
+	var hotErr error
+	if m.Hot != nil {
+		s.bundle, hotErr = readBundle(ctx, s.hot, m.Hot)
+	}
+	for n, p := range m.Packs {
+		store, err := stores.Tier(p.Tier)
+		if err != nil {
+			return nil, err
+		}
+		vol, err := s.openVolume(ctx, store, n)
+		if err != nil {
+			return nil, fmt.Errorf("volume %d of the study: %w", n, errors.Join(err, hotErr))
+		}
+		s.Volumes = append(s.Volumes, vol)
+	}
+	return s, nil
+}
+
+func readBundle(ctx context.Context, store objstore.Store, b *catalog.Bundle) ([]byte, error) {
+	data, err := objstore.ReadRange(ctx, store, b.Key, 0, b.Size)
+	if err != nil {
+		return nil, fmt.Errorf("hot bundle: %w", err)
+	}
+	sum := sha256.Sum256(data)
+	if hex.EncodeToString(sum[:]) != b.SHA256 {
+		return data, fmt.Errorf("hot bundle %s: SHA-256 differs from the manifest's", b.Key)
+	}
+	return data, nil
+}
+
+func cut(data []byte, r catalog.Range) ([]byte, bool) {
+	if r[0] < 0 || r[1] < 0 || r[0]+r[1] > int64(len(data)) || r[0]+r[1] < r[0] {
+		return nil, false
+	}
+	return data[r[0] : r[0]+r[1]], true
+}
+
+// openVolume prefers the hot bundle's copy of the index; every part of it carries its own digest, so a
+// bundle with one flipped bit is still good for all parts but one.
+func (s *Study) openVolume(ctx context.Context, store objstore.Store, n int) (*pack.Volume, error) {
+	p := s.Manifest.Packs[n]
+	ranger := pack.StoreRanger(store, p.Key)
+	if s.bundle != nil && n < len(s.Manifest.Hot.Parts) {
+		part := s.Manifest.Hot.Parts[n]
+		if raw, ok := cut(s.bundle, part.Index); ok {
+			if idx, err := pack.DecodeIndex(raw); err == nil {
+				return pack.NewVolume(idx, ranger, func(_ context.Context, i int) ([]byte, error) {
+					if i < len(part.Blocks) {
+						if b, ok := cut(s.bundle, part.Blocks[i]); ok {
+							return b, nil
+						}
+					}
+					return nil, fmt.Errorf("hot bundle has no header block %d of volume %d", i, n)
+				}), nil
+			}
+		}
+	}
+	return pack.OpenVolume(ctx, ranger, p.Size)
+}
+
+// Instance is one stored instance of a study.
+type Instance struct {
+	*pack.Instance
+	Volume *pack.Volume
+	Pack   int // index in Manifest.Packs
+	Index  int // index in Volume.Index.Instances
+	// Version counts the stored files of one (series, SOP Instance UID) from 1, in the order they came; Versions is how many there are.
+	Version, Versions int
+	Withdrawn         bool
+}
+
+// Instances lists what is stored, by series and in the order of the volumes.
+// Withdrawn instances are listed and marked; readers show them only when asked to.
+func (s *Study) Instances() []Instance {
+	var list []Instance
+	withdrawn := map[[2]string]bool{}
+	for _, w := range s.Manifest.Withdrawn {
+		withdrawn[[2]string{w.SeriesUID, w.SOPUID}] = true
+	}
+	count := map[[2]string]int{}
+	for n, v := range s.Volumes {
+		for i := range v.Index.Instances {
+			in := &v.Index.Instances[i]
+			id := [2]string{in.SeriesUID, in.SOPUID}
+			count[id]++
+			list = append(list, Instance{Instance: in, Volume: v, Pack: n, Index: i, Version: count[id], Withdrawn: withdrawn[id]})
+		}
+	}
+	for i := range list {
+		list[i].Versions = count[[2]string{list[i].SeriesUID, list[i].SOPUID}]
+	}
+	sort.SliceStable(list, func(a, b int) bool { return list[a].SeriesUID < list[b].SeriesUID })
+	return list
+}
+
+// Select returns the current (last) version of every instance that matches;
+// empty strings match all, allVersions keeps the earlier ones too.
+func (s *Study) Select(series, sop string, allVersions, withWithdrawn bool) []Instance {
+	var out []Instance
+	for _, in := range s.Instances() {
+		if series != "" && in.SeriesUID != series || sop != "" && in.SOPUID != sop {
+			continue
+		}
+		if in.Withdrawn && !withWithdrawn || in.Version < in.Versions && !allVersions {
+			continue
+		}
+		out = append(out, in)
+	}
+	return out
+}
+
+// Thumb returns a stored thumbnail (JPEG): of a series by its UID, or of the study by "study".
+func (s *Study) Thumb(name string) ([]byte, bool) {
+	if s.Manifest.Hot == nil {
+		return nil, false
+	}
+	r, ok := s.Manifest.Hot.Thumbs[name]
+	if !ok {
+		return nil, false
+	}
+	return cut(s.bundle, r)
+}
+
+// NewDecoders returns codec values for one goroutine.
+func (s *Study) NewDecoders() *pack.Decoders { return pack.NewDecoders(s.set) }
+
+// Scan returns the structure of a stored instance and a sparse view of it in which frames read as zeros.
+func (in *Instance) Scan(ctx context.Context) (*dcm.File, io.ReaderAt, error) {
+	r, size, err := in.Volume.Virtual(ctx, in.Index)
+	if err != nil {
+		return nil, nil, err
+	}
+	f, err := dcm.Scan(r, size, dcm.Limits{})
+	if err != nil {
+		return nil, nil, fmt.Errorf("stored header of %s: %w", in.SOPUID, err)
+	}
+	return f, r, nil
+}

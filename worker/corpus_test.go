@@ -1,0 +1,117 @@
+package worker
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/radtier/radtier/internal/dcm"
+	"github.com/radtier/radtier/internal/testkit"
+)
+
+// TestCorpusSeries is the main job on three real series: every received file comes back, byte for byte.
+func TestCorpusSeries(t *testing.T) {
+	dir := filepath.Join(testkit.Corpus(t), "series")
+	r := newRig(t, nil)
+	want := filesIn(t, dir)
+	got := 0
+	for _, s := range r.ingest("a", dir) {
+		verifyAll(t, s)
+		for sum, in := range originals(t, s) {
+			if want[sum] == "" {
+				t.Errorf("%s: stored file %x was never received", in.SOPUID, sum)
+			}
+			if in.Reason != "" || !in.Exact {
+				t.Errorf("%s: kept as received (%s), exact %v; want encoded and exact", in.SOPUID, in.Reason, in.Exact)
+			}
+			got++
+		}
+		m := s.Manifest
+		if _, ok := s.Thumb("study"); !ok {
+			t.Error("study has no thumbnail")
+		}
+		t.Logf("%s: %d instances, %d -> %d bytes (%.2f), hot bundle %d bytes", m.StudyUID, m.Totals.Instances, m.Totals.RawBytes, m.Totals.StoredBytes,
+			float64(m.Totals.RawBytes)/float64(m.Totals.StoredBytes), m.Hot.Size)
+	}
+	if got != 410 {
+		t.Errorf("%d instances came back, want 410", got)
+	}
+}
+
+// TestWholeCorpus sends everything there is, broken files too: each file is
+// stored, quarantined or skipped as no instance; what is stored comes back,
+// in Explicit VR Little Endian with the samples that the manifest of the corpus says.
+func TestWholeCorpus(t *testing.T) {
+	if testing.Short() {
+		t.Skip("TestWholeCorpus: takes a minute; run without -short")
+	}
+	corpus := testkit.Corpus(t)
+	r := newRig(t, nil)
+	rows := map[string]testkit.CorpusFile{}
+	for _, row := range testkit.CorpusFiles(t, corpus) {
+		rows[row["sha256"]] = row
+	}
+	stored, exact, checked := map[[32]byte]bool{}, 0, 0
+	reasons := map[string]int{}
+	for _, s := range r.ingest("a", corpus) {
+		dec := s.NewDecoders()
+		for sum, in := range originals(t, s) {
+			stored[sum] = true
+			reasons[in.Reason]++
+			if in.Exact {
+				exact++
+			}
+			row := rows[fmt.Sprintf("%x", sum)]
+			if row == nil {
+				t.Errorf("%s: not in the corpus's manifest", in.SOPUID)
+				continue
+			}
+			if row["pixel_sha256"] == "" {
+				continue
+			}
+			if in.NativeSHA256 != ([32]byte{}) && fmt.Sprintf("%x", in.NativeSHA256) != row["pixel_sha256"] {
+				t.Errorf("%s: native digest in the index differs from the corpus's", row["path"])
+			}
+			var buf bytes.Buffer
+			if err := s.WriteExplicitLE(context.Background(), dec, in, &buf); err != nil {
+				if in.Reason == "" {
+					t.Errorf("%s: explicit LE: %v", row["path"], err)
+				}
+				continue
+			}
+			f, err := dcm.Scan(dcm.Bytes(buf.Bytes()), int64(buf.Len()), dcm.Limits{})
+			if err != nil {
+				t.Errorf("%s: explicit LE cannot be scanned: %v", row["path"], err)
+				continue
+			}
+			src, err := os.ReadFile(filepath.Join(corpus, row["path"]))
+			if err != nil {
+				t.Fatal(err)
+			}
+			fs, err := dcm.Scan(dcm.Bytes(src), int64(len(src)), dcm.Limits{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := dcm.CompareDatasets(dcm.Bytes(src), fs, dcm.Bytes(buf.Bytes()), f); err != nil {
+				t.Errorf("%s: data set changed: %v", row["path"], err)
+			}
+			checked++
+		}
+	}
+	for sum, path := range filesIn(t, corpus) {
+		if !stored[sum] {
+			row := rows[fmt.Sprintf("%x", sum)]
+			if row != nil && row["pixel_sha256"] != "" {
+				t.Errorf("%s has decodable pixels and was not stored", row["path"])
+			}
+			_ = path
+		}
+	}
+	for reason, n := range reasons {
+		t.Logf("%4d x %s", n, reason)
+	}
+	t.Logf("%d files stored, %d byte-exact, %d compared as explicit LE", len(stored), exact, checked)
+}

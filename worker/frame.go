@@ -1,0 +1,141 @@
+package worker
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/radtier/radtier/codecs"
+	"github.com/radtier/radtier/internal/pack"
+)
+
+// errNotProved says that a codestream did not decode to its source. It is a
+// fault of a codec, not of the input: the frame is kept as it was received and the fault is reported.
+var errNotProved = errors.New("encoded frame does not decode to its source")
+
+// minSaving is the share of a frame's bytes that encoding must save, or the frame stays as received.
+const minSaving = 0.03
+
+// storedFrame is one frame ready to be written.
+type storedFrame struct {
+	pack.FrameData
+	pooled []byte // payload memory to give back after writing
+	fault  error  // a codec fault that was survived by keeping the frame as received
+}
+
+// encodeNative turns one native frame, as its bytes lie in the received file,
+// into a codestream and proves it: the codestream is decoded, laid out by the
+// very function that readers use, and compared with the received bytes. What
+// a codestream cannot hold (overlay or junk bits above Bits Stored) becomes the residue.
+func encodeNative(ctx context.Context, b *bench, bufs *buffers, img *pack.Image, raw []byte) (storedFrame, error) {
+	start := time.Now()
+	out := bufs.get(int64(len(raw)) + int64(len(raw))/8 + 4096)[:0]
+	stream, layout, err := b.encoder.Encode(out, pack.FrameView(img, raw, img.Signed), codecs.EncodeOptions{Context: ctx})
+	b.Times.add(&b.Times.Encode, start)
+	if err != nil {
+		if ctx.Err() != nil {
+			return storedFrame{}, context.Cause(ctx)
+		}
+		bufs.put(out)
+		return rawFrame(bufs, raw, fmt.Errorf("encoder: %w", err)), nil
+	}
+	f := storedFrame{pooled: stream, FrameData: pack.FrameData{Data: stream, Coding: pack.CodingJPEGLS, RawSize: int64(len(raw)), LevelEnds: layout.LevelEnds}}
+	var exact bool
+	f.SignFill, exact = fillOf(img, raw)
+
+	start = time.Now()
+	defer b.Times.add(&b.Times.Rebuild, start)
+	rebuilt, err := pack.RebuildFrame(ctx, b.rebuild, img, f.SignFill, f.Coding, stream, nil, b.buffer(int64(len(raw))))
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return storedFrame{}, context.Cause(ctx)
+	case err != nil:
+		bufs.put(stream)
+		return rawFrame(bufs, raw, fmt.Errorf("%w: %w", errNotProved, err)), nil
+	case bytes.Equal(rebuilt, raw):
+	case exact || !residueAbove(img, rebuilt, raw):
+		bufs.put(stream)
+		return rawFrame(bufs, raw, errNotProved), nil
+	default: // rebuilt now holds received XOR rebuilt
+		f.Residue = pack.CompressZstd(nil, rebuilt)
+	}
+	if float64(len(stream)+len(f.Residue)) > (1-minSaving)*float64(len(raw)) {
+		bufs.put(stream)
+		return rawFrame(bufs, raw, nil), nil
+	}
+	return f, nil
+}
+
+// rawFrame keeps a frame's words, compressed by zstd if that helps.
+func rawFrame(bufs *buffers, raw []byte, fault error) storedFrame {
+	out := pack.CompressZstd(bufs.get(int64(len(raw)) + 4096)[:0], raw)
+	f := storedFrame{pooled: out, fault: fault, FrameData: pack.FrameData{Data: out, Coding: pack.CodingZstd, RawSize: int64(len(raw))}}
+	if len(out) >= len(raw) {
+		f.Data, f.Coding = append(out[:0], raw...), pack.CodingBytes
+	}
+	return f
+}
+
+// fillOf tells how the bits above Bits Stored are filled in the received
+// words: with the sign, or with zeros; exact is false if neither holds for all of them.
+func fillOf(img *pack.Image, raw []byte) (signFill, exact bool) {
+	if img.BitsStored == img.BitsAllocated {
+		return img.Signed, true
+	}
+	var notZero, notSign uint32
+	if img.BitsAllocated == 8 {
+		high := uint32(0xFF) &^ (1<<img.BitsStored - 1)
+		for _, w := range raw {
+			notZero |= uint32(w) & high
+			sign := -(uint32(w) >> (img.BitsStored - 1) & 1)
+			notSign |= (uint32(w) ^ sign) & high
+		}
+	} else {
+		high := uint32(0xFFFF) &^ (1<<img.BitsStored - 1)
+		shift := img.BitsStored - 1
+		if img.BigEndian {
+			for p := raw; len(p) >= 2; p = p[2:] {
+				w := uint32(binary.BigEndian.Uint16(p))
+				notZero |= w & high
+				notSign |= (w ^ -(w >> shift & 1)) & high
+			}
+		} else {
+			for p := raw; len(p) >= 2; p = p[2:] {
+				w := uint32(binary.LittleEndian.Uint16(p))
+				notZero |= w & high
+				notSign |= (w ^ -(w >> shift & 1)) & high
+			}
+		}
+	}
+	if img.Signed && notSign == 0 {
+		return true, true
+	}
+	return img.Signed && notZero != 0, notZero == 0
+}
+
+// residueAbove replaces rebuilt by its XOR with raw and reports whether they differ in bits above Bits Stored only.
+func residueAbove(img *pack.Image, rebuilt, raw []byte) bool {
+	var low byte
+	for i := range rebuilt {
+		rebuilt[i] ^= raw[i]
+	}
+	if img.BitsAllocated == 8 {
+		mask := byte(1<<img.BitsStored - 1)
+		for _, x := range rebuilt {
+			low |= x & mask
+		}
+		return low == 0
+	}
+	lowWord := uint16(1<<img.BitsStored - 1)
+	first, second := byte(lowWord), byte(lowWord>>8)
+	if img.BigEndian {
+		first, second = second, first
+	}
+	for i := 0; i+1 < len(rebuilt); i += 2 {
+		low |= rebuilt[i]&first | rebuilt[i+1]&second
+	}
+	return low == 0
+}

@@ -1,0 +1,96 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/radtier/radtier/internal/catalog"
+	"github.com/radtier/radtier/internal/dcm"
+	"github.com/radtier/radtier/internal/objstore"
+)
+
+// OutcomeKind is what an error means for a job.
+type OutcomeKind uint8
+
+const (
+	OutcomeDone       OutcomeKind = iota // the work is done, by this attempt or another
+	OutcomeStale                         // another worker has the job: leave everything as it is
+	OutcomeRetry                         // may pass by itself: try again after a while
+	OutcomeSnooze                        // waits for something known (a restore, a sender): no fault of the study
+	OutcomeRequeue                       // this worker gave it back: ready at once, not counted
+	OutcomeQuarantine                    // will never work: a person must look
+)
+
+func (k OutcomeKind) String() string {
+	return [...]string{"done", "stale", "retry", "snooze", "requeue", "quarantine"}[k]
+}
+
+// Outcome is what happens to a job next.
+type Outcome struct {
+	Kind   OutcomeKind
+	After  time.Duration // OutcomeRetry, OutcomeSnooze
+	Reason string
+}
+
+func (o Outcome) level() slog.Level {
+	switch o.Kind {
+	case OutcomeDone, OutcomeStale, OutcomeSnooze, OutcomeRequeue:
+		return slog.LevelInfo
+	case OutcomeRetry:
+		return slog.LevelWarn
+	}
+	return slog.LevelError
+}
+
+// maxAttempts is after how many failed attempts a job that keeps failing is set aside for a person.
+const maxAttempts = 10
+
+// OutcomeOf maps every error of a job to what happens next. It is the only place that decides this.
+func OutcomeOf(err error, attempt int) Outcome {
+	var malformed *dcm.MalformedError
+	switch {
+	case err == nil, errors.Is(err, catalog.ErrClosed):
+		return Outcome{Kind: OutcomeDone}
+	case errors.Is(err, catalog.ErrStale), errors.Is(err, catalog.ErrLeased):
+		return Outcome{Kind: OutcomeStale}
+	case errors.Is(err, catalog.ErrPoison), errors.Is(err, catalog.ErrFork):
+		return Outcome{Kind: OutcomeQuarantine, Reason: err.Error()}
+	case errors.Is(err, errHeadMoved):
+		return Outcome{Kind: OutcomeRequeue, Reason: err.Error()}
+	case errors.Is(err, objstore.ErrArchived):
+		return Outcome{Kind: OutcomeSnooze, After: 5 * time.Minute, Reason: "an object of the study is archived and must be restored"}
+	case errors.As(err, &malformed):
+		return Outcome{Kind: OutcomeQuarantine, Reason: err.Error()}
+	case attempt >= maxAttempts:
+		return Outcome{Kind: OutcomeQuarantine, Reason: "failed too often: " + err.Error()}
+	case errors.Is(err, ErrSourceChanged):
+		return Outcome{Kind: OutcomeRetry, After: backoff(attempt, time.Minute), Reason: err.Error()}
+	case errors.Is(err, context.Canceled):
+		return Outcome{Kind: OutcomeRequeue, Reason: "cancelled"}
+	}
+	return Outcome{Kind: OutcomeRetry, After: backoff(attempt, 2*time.Second), Reason: err.Error()}
+}
+
+// backoff doubles from base with each attempt, up to an hour.
+func backoff(attempt int, base time.Duration) time.Duration {
+	return min(base<<min(max(attempt-1, 0), 20), time.Hour)
+}
+
+// tell records the outcome of an attempt in the catalog.
+func (p *Pipeline) tell(ctx context.Context, job catalog.Job, o Outcome) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	switch o.Kind {
+	case OutcomeRetry:
+		return p.db.Release(ctx, job.ID, job.Attempt, catalog.Retry(o.After, o.Reason))
+	case OutcomeSnooze:
+		return p.db.Release(ctx, job.ID, job.Attempt, catalog.Snooze(o.After, o.Reason))
+	case OutcomeRequeue:
+		return p.db.Release(ctx, job.ID, job.Attempt, catalog.Requeue(o.Reason))
+	case OutcomeQuarantine:
+		return p.db.Release(ctx, job.ID, job.Attempt, catalog.Fail(o.Reason))
+	}
+	return nil
+}

@@ -1,0 +1,344 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"sort"
+	"sync"
+	"time"
+
+	"github.com/radtier/radtier/codecs"
+	"github.com/radtier/radtier/internal/catalog"
+	"github.com/radtier/radtier/internal/objstore"
+	"github.com/radtier/radtier/internal/pack"
+	"github.com/radtier/radtier/internal/render"
+	"github.com/radtier/radtier/internal/study"
+)
+
+// Pipeline derives studies. One value serves all studies of a process: they share its cores, readers and budget.
+type Pipeline struct {
+	db      *catalog.DB
+	stores  study.Stores
+	set     *codecs.Set
+	budget  *Budget
+	cores   *cores
+	readers slots
+	bufs    *buffers
+	times   *Times
+	log     *slog.Logger
+	now     func() time.Time
+	hooks   catalog.Hooks
+	phi     render.PHIPolicy
+
+	tier        string
+	class       objstore.Class
+	owner       string
+	build       string
+	lease       time.Duration
+	volumeBytes int64
+	progress    func(Progress)
+
+	stop sync.Once
+}
+
+// PipelineOptions is what a pipeline needs. Zero values of the second group have defaults.
+type PipelineOptions struct {
+	DB     *catalog.DB
+	Stores study.Stores
+	Tier   string // name of the hot tier, to which packs are written
+	Set    *codecs.Set
+	Log    *slog.Logger
+
+	Owner       string         // name of this process in leases
+	Build       string         // version written into volumes
+	Cores       int            // default GOMAXPROCS
+	Readers     int            // source files read at once; default 4 per core
+	BudgetBytes int64          // default 1 GiB
+	Lease       time.Duration  // default 1 minute
+	VolumeBytes int64          // default pack.MaxVolumeBytes
+	Class       objstore.Class // storage class of packs; default the store's
+	Now         func() time.Time
+	Hooks       catalog.Hooks // for crash tests
+	// PHI says whether thumbnails may be made of pictures that may show a patient's name; default render.PHIMask.
+	PHI      render.PHIPolicy
+	Progress func(Progress)
+}
+
+// NewPipeline starts the cores of a pipeline; Close ends them.
+func NewPipeline(o PipelineOptions) *Pipeline {
+	if o.Cores == 0 {
+		o.Cores = runtime.GOMAXPROCS(0)
+	}
+	if o.Readers == 0 {
+		o.Readers = 4 * o.Cores
+	}
+	if o.BudgetBytes == 0 {
+		o.BudgetBytes = 1 << 30
+	}
+	if o.Lease == 0 {
+		o.Lease = time.Minute
+	}
+	if o.VolumeBytes == 0 {
+		o.VolumeBytes = pack.MaxVolumeBytes
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.PHI == "" {
+		o.PHI = render.PHIMask
+	}
+	c := startCores(o.Cores, o.Set)
+	return &Pipeline{db: o.DB, stores: o.Stores, set: o.Set, budget: NewBudget(o.BudgetBytes), cores: c, readers: make(slots, o.Readers), bufs: &buffers{},
+		times: &c.times, log: o.Log, now: o.Now, hooks: o.Hooks, phi: o.PHI, tier: o.Tier, class: o.Class, owner: o.Owner, build: o.Build, lease: o.Lease,
+		volumeBytes: o.VolumeBytes, progress: o.Progress}
+}
+
+// Close waits for work under way and ends the cores. No Run may be under way or follow.
+func (p *Pipeline) Close() { p.stop.Do(p.cores.stop) }
+
+// Times tells where the time of all studies so far went.
+func (p *Pipeline) Times() *Times { return p.times }
+
+// slots bounds how many do something at once.
+type slots chan struct{}
+
+func (s slots) acquire(ctx context.Context) error {
+	select {
+	case s <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (s slots) release() { <-s }
+
+// Run takes a job to its end: it owns it, derives the study, commits, and
+// tells the catalog what became of it. The error says what happened; whether
+// and when the job is tried again is decided already (see OutcomeOf).
+func (p *Pipeline) Run(ctx context.Context, jobID string) error {
+	job, err := p.db.Own(ctx, jobID, p.owner, p.lease)
+	if err != nil {
+		return err
+	}
+	log := p.log.With("job", job.ID, "attempt", job.Attempt, "study", job.StudyKey.Hash())
+	workCtx, lost := context.WithCancelCause(ctx)
+	beat := p.keepLease(workCtx, job, lost)
+	start := p.now()
+	m, err := p.attempt(workCtx, job, log)
+	lost(nil)
+	<-beat
+	if cause := context.Cause(workCtx); err != nil && errors.Is(cause, catalog.ErrStale) {
+		err = cause
+	}
+	if err == nil {
+		log.Info("study stored", "generation", m.Generation, "instances", m.Totals.Instances, "raw_bytes", m.Totals.RawBytes,
+			"stored_bytes", m.Totals.StoredBytes, "status", m.Status, "seconds", p.now().Sub(start).Seconds())
+		return nil
+	}
+	out := OutcomeOf(err, job.Attempt)
+	if ctx.Err() != nil && out.Kind != OutcomeDone && out.Kind != OutcomeStale {
+		out = Outcome{Kind: OutcomeRequeue, Reason: "worker is shutting down"}
+	}
+	log.Log(ctx, out.level(), "study not stored", "outcome", out.Kind.String(), "after", out.After, "err", err)
+	return errors.Join(err, p.tell(context.WithoutCancel(ctx), job, out))
+}
+
+// attempt does the work of one attempt.
+func (p *Pipeline) attempt(ctx context.Context, job catalog.Job, log *slog.Logger) (*catalog.Manifest, error) {
+	arrivals, want, err := p.db.Arrivals(ctx, job.ID)
+	if err != nil {
+		return nil, err
+	}
+	parent, err := p.openHead(ctx, job.StudyKey)
+	if err != nil {
+		return nil, err
+	}
+	d := &derivation{Pipeline: p, key: job.StudyKey, job: job, store: p.stores.Hot(), tier: p.tier, class: p.class, log: log, ctx: ctx, parent: parent,
+		progress: p.progress, total: Progress{Study: job.StudyKey.Hash()}}
+	if err := p.hooks.Step(ctx, "owned"); err != nil {
+		return nil, err
+	}
+	res, err := d.derive(filesOf(arrivals))
+	if err != nil {
+		return nil, err
+	}
+	if err := p.hooks.Step(ctx, "written"); err != nil {
+		return nil, err
+	}
+	return catalog.Commit(ctx, p.db, p.stores.Hot(), catalog.CommitInput{Job: job.ID, Attempt: job.Attempt, Key: job.StudyKey, Owner: p.owner, Done: want, Action: "derive",
+		Hooks: p.hooks, Change: func(head *catalog.Manifest) (*catalog.Manifest, error) { return d.next(head, res) }})
+}
+
+// openHead opens the study as it is now, nil if it is new.
+func (p *Pipeline) openHead(ctx context.Context, key catalog.StudyKey) (*study.Study, error) {
+	m, err := catalog.LoadHead(ctx, p.db, p.stores.Hot(), key)
+	if errors.Is(err, catalog.ErrNoStudy) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return study.Open(ctx, p.stores, m, p.set)
+}
+
+// errHeadMoved says that another job committed a generation meanwhile. The
+// hot bundle would miss its volumes, so the attempt starts over and adopts its own.
+var errHeadMoved = errors.New("the study has a newer generation")
+
+// next is the manifest that follows head when the result is added to it.
+func (d *derivation) next(head *catalog.Manifest, res *result) (*catalog.Manifest, error) {
+	var was, is int64
+	if d.parent != nil {
+		was = d.parent.Manifest.Generation
+	}
+	m := &catalog.Manifest{}
+	if head != nil {
+		is = head.Generation
+		*m = *head
+	}
+	if was != is {
+		return nil, errHeadMoved
+	}
+	quarantined := mergeQuarantined(m.Quarantined, res.quarantined)
+	if head != nil && len(res.volumes) == 0 && len(quarantined) == len(m.Quarantined) {
+		return nil, catalog.ErrNothingToDo
+	}
+	m.Quarantined = quarantined
+	m.Packs = m.Packs[:len(m.Packs):len(m.Packs)]
+	for _, v := range res.volumes {
+		m.Packs = append(m.Packs, v.pack)
+	}
+	if res.bundle != nil {
+		m.Hot = res.bundle
+	}
+	m.Withdrawn = mergeWithdrawn(m.Withdrawn, res.withdrawn)
+	m.Status = catalog.StatusStored
+	if len(m.Quarantined) > 0 {
+		m.Status = catalog.StatusPartial
+	}
+	d.summarise(m, res)
+	return m, nil
+}
+
+// summarise fills totals and conflicts from the indexes of all volumes.
+func (d *derivation) summarise(m *catalog.Manifest, res *result) {
+	var indexes []*pack.Index
+	if d.parent != nil {
+		for _, v := range d.parent.Volumes {
+			indexes = append(indexes, v.Index)
+		}
+	}
+	for _, v := range res.volumes {
+		indexes = append(indexes, v.index)
+	}
+	type name struct{ series, sop string }
+	versions := map[name][]*pack.Instance{}
+	series := map[string]bool{}
+	t := catalog.Totals{}
+	for _, x := range indexes {
+		for i := range x.Instances {
+			in := &x.Instances[i]
+			t.Instances++
+			t.Frames += len(in.Frames)
+			t.RawBytes += in.FileSize
+			if in.Reason != "" {
+				t.Passed++
+			}
+			series[in.SeriesUID] = true
+			versions[name{in.SeriesUID, in.SOPUID}] = append(versions[name{in.SeriesUID, in.SOPUID}], in)
+		}
+	}
+	t.Series = len(series)
+	for _, p := range m.Packs {
+		t.StoredBytes += p.Size
+	}
+	if m.Hot != nil {
+		t.StoredBytes += m.Hot.Size
+	}
+	m.Totals = t
+
+	m.Conflicts = nil
+	for id, list := range versions {
+		if len(list) < 2 {
+			continue
+		}
+		c := catalog.Conflict{SeriesUID: id.series, SOPUID: id.sop, Kind: "header"}
+		for _, in := range list {
+			c.Files = append(c.Files, fmt.Sprintf("%x", in.FileSHA256))
+			if in.SampleSHA256 != list[0].SampleSHA256 {
+				c.Kind = "samples"
+			}
+		}
+		m.Conflicts = append(m.Conflicts, c)
+	}
+	sort.Slice(m.Conflicts, func(i, j int) bool {
+		a, b := m.Conflicts[i], m.Conflicts[j]
+		if a.SeriesUID != b.SeriesUID {
+			return a.SeriesUID < b.SeriesUID
+		}
+		return a.SOPUID < b.SOPUID
+	})
+}
+
+func mergeQuarantined(have, more []catalog.Quarantined) []catalog.Quarantined {
+	out := have[:len(have):len(have)]
+	seen := map[string]bool{}
+	for _, q := range have {
+		seen[q.SHA256] = true
+	}
+	sort.Slice(more, func(i, j int) bool { return more[i].SHA256 < more[j].SHA256 })
+	for _, q := range more {
+		if !seen[q.SHA256] {
+			seen[q.SHA256] = true
+			out = append(out, q)
+		}
+	}
+	return out
+}
+
+func mergeWithdrawn(have, more []catalog.Withdrawn) []catalog.Withdrawn {
+	out := have[:len(have):len(have)]
+	type name struct{ series, sop string }
+	seen := map[name]bool{}
+	for _, w := range have {
+		seen[name{w.SeriesUID, w.SOPUID}] = true
+	}
+	for _, w := range more {
+		if id := (name{w.SeriesUID, w.SOPUID}); !seen[id] {
+			seen[id] = true
+			out = append(out, w)
+		}
+	}
+	return out
+}
+
+// keepLease renews the lease of a job until ctx ends. When the lease is lost, the work is cancelled with the reason.
+func (p *Pipeline) keepLease(ctx context.Context, job catalog.Job, lost context.CancelCauseFunc) (done chan struct{}) {
+	done = make(chan struct{})
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(p.lease / 3)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			if err := p.db.Renew(ctx, job.ID, job.Attempt, p.lease); errors.Is(err, catalog.ErrStale) {
+				lost(err)
+				return
+			} else if err != nil && ctx.Err() == nil {
+				p.log.Warn("lease not renewed; trying again", "job", job.ID, "err", err)
+			}
+		}
+	}()
+	return done
+}
