@@ -12,10 +12,7 @@ func loadLine(dst []uint16, v *codecs.View, c, y int) {
 	pix := v.Pix[c*v.PlaneStride+y*v.RowStride:]
 	switch {
 	case v.Container == 8 && v.PixelStride == 1:
-		pix = pix[:len(dst)]
-		for x, p := range pix {
-			dst[x] = uint16(p)
-		}
+		widen(dst, pix[:len(dst)])
 	case v.Container == 8:
 		at := 0
 		for x := range dst {
@@ -86,16 +83,7 @@ func storeLine(v *codecs.View, c, y int, line []uint16) {
 	pix := v.Pix[c*v.PlaneStride+y*v.RowStride:]
 	switch {
 	case v.Container == 8 && v.PixelStride == 1:
-		p := pix[:len(line)]
-		for len(p) >= 8 && len(line) >= 8 {
-			w := uint64(uint8(line[0])) | uint64(uint8(line[1]))<<8 | uint64(uint8(line[2]))<<16 | uint64(uint8(line[3]))<<24 |
-				uint64(uint8(line[4]))<<32 | uint64(uint8(line[5]))<<40 | uint64(uint8(line[6]))<<48 | uint64(uint8(line[7]))<<56
-			binary.LittleEndian.PutUint64(p, w)
-			p, line = p[8:], line[8:]
-		}
-		for x, s := range line {
-			p[x] = uint8(s)
-		}
+		narrow(pix[:len(line)], line)
 	case v.Container == 8:
 		at := 0
 		for _, s := range line {
