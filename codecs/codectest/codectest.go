@@ -91,6 +91,18 @@ func (c *Config) few(width, height int) []Shape {
 	return list
 }
 
+// fewer returns one shape per components, container and precision of few: the
+// largest precision unsigned, the one in between signed, as far as the codec takes them.
+func (c *Config) fewer(width, height int) []Shape {
+	var list []Shape
+	for _, s := range c.few(width, height) {
+		if s.Signed == (s.Bits < min(s.Container, c.MaxBits)) || !c.Signed {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
 // reporter is the part of *testing.T that a check needs, so that the suite's own test can watch it fail.
 type reporter interface {
 	Errorf(format string, args ...any)

@@ -19,7 +19,7 @@ func (c *Config) streams(t reporter, width, height int) []Stream {
 		return list
 	}
 	k, images := c.codec(), Images()
-	for i, s := range c.few(width, height) {
+	for i, s := range c.fewer(width, height) {
 		for _, m := range []Image{images[7], images[9+i%5]} {
 			v := Layouts()[0].Frame(s, m.Samples(s, uint64(i))).View
 			src, err := k.encode(v)
@@ -48,7 +48,7 @@ func cut(src []byte, at ...int) [][]byte {
 // checkFragments cuts codestreams everywhere in two, and at random in many.
 func checkFragments(t reporter, c *Config) {
 	lim, k := limit(t), c.codec()
-	for i, x := range c.streams(t, 12, 9) {
+	for i, x := range c.streams(t, 9, 6) {
 		s, want := shapeOf(x.View), Samples(x.View)
 		info, err := k.dec.Probe([][]byte{x.Src})
 		if err != nil {
@@ -120,7 +120,7 @@ func (k codec) survives(t reporter, v codecs.View, src []byte, what string, at i
 // or what was cut was not needed and all samples are right.
 func checkTruncation(t reporter, c *Config) {
 	lim, k := limit(t), c.codec()
-	for _, x := range c.streams(t, 11, 9) {
+	for _, x := range c.streams(t, 9, 7) {
 		want := Samples(x.View)
 		for at := range len(x.Src) {
 			out, err := k.survives(lim, x.View, slices.Clip(bytes.Clone(x.Src[:at])), x.Name+" truncated to", at)
@@ -140,7 +140,7 @@ func checkTruncation(t reporter, c *Config) {
 // checkBitFlips flips each bit of small codestreams, and random ones of larger.
 func checkBitFlips(t reporter, c *Config) {
 	lim, k := limit(t), c.codec()
-	for _, x := range c.streams(t, 9, 7) {
+	for _, x := range c.streams(t, 7, 5) {
 		for bit := range 8 * len(x.Src) {
 			src := bytes.Clone(x.Src)
 			src[bit/8] ^= 1 << (bit % 8)
@@ -154,7 +154,7 @@ func checkBitFlips(t reporter, c *Config) {
 	if testing.Short() {
 		rounds = 10
 	}
-	for i, x := range c.streams(t, 90, 70) {
+	for i, x := range c.streams(t, 60, 50) {
 		r := rand.New(rand.NewPCG(uint64(i), 4))
 		for n := range rounds {
 			src := bytes.Clone(x.Src)

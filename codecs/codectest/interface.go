@@ -190,7 +190,7 @@ func checkReuse(t reporter, c *Config) {
 // checkCancellation cancels before and in the middle of tall images.
 func checkCancellation(t reporter, c *Config) {
 	k := c.codec()
-	for i, s := range c.few(40, 3000) {
+	for i, s := range c.fewer(20, 2000) {
 		f := Layouts()[0].Frame(s, Images()[7].Samples(s, uint64(i)))
 		src, err := k.encode(f.View)
 		if err != nil {

@@ -29,7 +29,7 @@ const slack = 4 << 10
 // checkMemory holds MemoryNeeded against what fresh codecs allocate.
 func checkMemory(t reporter, c *Config) {
 	for _, size := range [][2]int{{1, 1}, {200, 150}, {3000, 20}, {1, 9000}} {
-		for i, s := range c.few(size[0], size[1]) {
+		for i, s := range c.fewer(size[0], size[1]) {
 			for _, m := range []Image{Images()[7], Images()[8], Images()[0]} {
 				v := Layouts()[0].Frame(s, m.Samples(s, uint64(i))).View
 				var src []byte

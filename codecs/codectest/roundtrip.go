@@ -84,6 +84,9 @@ func checkSizes(t reporter, c *Config) {
 		sizes = append(sizes, [2]int{512, 512}, [2]int{65535, 1}, [2]int{1, 65535}, [2]int{65535, 2}, [2]int{1021, 509})
 	}
 	shapes := c.few(1, 1)
+	if testing.Short() {
+		shapes = c.fewer(1, 1)
+	}
 	for i, size := range sizes {
 		for j, s := range shapes {
 			small := size[0] <= 4 || size[1] <= 4
