@@ -13,6 +13,8 @@ const (
 	ClassRegion  Class = "region"  // key-lesion slices and crops
 	ClassResult  Class = "result"  // reports and evidence: SR, KOS, presentation states, SEG, RTSTRUCT, documents
 	ClassPreview Class = "preview" // thumbnails and low resolutions
+	// ClassHot is the hot bundle's row in the catalog's holdings; no pack has it. It lives as long as anything of the study.
+	ClassHot Class = "hot"
 )
 
 // Manifest is one generation of one study: the whole truth about where its
@@ -29,7 +31,11 @@ type Manifest struct {
 	Attempt    int       `json:"attempt"`
 	Action     string    `json:"action"` // "derive", later "move", "purge", ...
 	Created    time.Time `json:"created"`
-	Status     Status    `json:"status"`
+	// FirstCreated is when generation 1 was made, Arrivals how many arrivals of
+	// the study this generation covers: with them the catalog's row can be rebuilt from the head alone.
+	FirstCreated time.Time `json:"first_created"`
+	Arrivals     int64     `json:"arrivals"`
+	Status       Status    `json:"status"`
 
 	Packs []Pack  `json:"packs"`
 	Hot   *Bundle `json:"hot,omitempty"`
@@ -41,7 +47,8 @@ type Manifest struct {
 	Amendments []Amendment `json:"amendments,omitempty"`
 	Conflicts  []Conflict  `json:"conflicts,omitempty"`
 	Holds      []Hold      `json:"holds,omitempty"`
-	// Intervals are closed storage intervals of objects that this generation no longer names.
+	// Intervals has one entry for every object that the parent names and this
+	// generation does not. Commit fills it; To is when the object was superseded, the sweep removes it later.
 	Intervals []Interval `json:"intervals,omitempty"`
 	Totals    Totals     `json:"totals"`
 	Enc       *struct{}  `json:"enc,omitempty"` // reserved for a later envelope encryption
@@ -133,7 +140,7 @@ type Hold struct {
 	Since  time.Time `json:"since"`
 }
 
-// Interval is what an object cost in storage, once it is closed.
+// Interval is how long an object was of use.
 type Interval struct {
 	Key   string    `json:"key"`
 	Tier  string    `json:"tier"`

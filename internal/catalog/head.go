@@ -1,0 +1,147 @@
+package catalog
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/radtier/radtier/internal/objstore"
+)
+
+// Status of a study in the catalog, beside those of manifests.
+const (
+	StatusNew  Status = "new"  // queued, and nothing committed yet
+	StatusFork Status = "fork" // stopped: two published manifests of one generation
+)
+
+// Head is the newest decided generation of a study.
+type Head struct {
+	Ref
+	Generation int64
+	Published  bool // its .ok is in the bucket; readers need not care, it will be
+	Status     Status
+}
+
+// Head returns the head of a study, ErrNoStudy if there is none.
+func (db *DB) Head(ctx context.Context, k StudyKey) (*Head, error) {
+	h, err := db.reader().head(ctx, k.Tenant, k.Hash())
+	if err == nil && h.Generation == 0 {
+		err = ErrNoStudy
+	}
+	if err != nil {
+		return nil, fmt.Errorf("study %s: %w", k.Hash(), err)
+	}
+	return h, nil
+}
+
+const selectHead = `SELECT head_key, head_sha256, generation, published, status FROM study WHERE tenant = ? AND hash = ?`
+
+func (c conn) head(ctx context.Context, tenant, hash string) (*Head, error) {
+	return scanHead(c.row(ctx, selectHead, tenant, hash))
+}
+
+func scanHead(row *sql.Row) (*Head, error) {
+	h := &Head{}
+	var published int64
+	err := row.Scan(&h.Key, &h.SHA256, &h.Generation, &published, &h.Status)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, ErrNoStudy
+	}
+	h.Published = published != 0
+	return h, err
+}
+
+// LoadHead reads the head manifest of a study as the catalog knows it. ErrNoStudy if there is none.
+func LoadHead(ctx context.Context, db *DB, store objstore.Store, k StudyKey) (*Manifest, error) {
+	h, err := db.Head(ctx, k)
+	if err != nil {
+		return nil, err
+	}
+	return LoadManifest(ctx, store, h.Ref)
+}
+
+// setHead writes everything that rows say of a study and that its manifest
+// knows: the head, sums and holdings. Commit, heal and Rebuild all use it, so that a rebuilt row is the row that was lost.
+func (c conn) setHead(ctx context.Context, m *Manifest, ref Ref, published bool) error {
+	hash := m.Study().Hash()
+	t := m.Totals
+	if err := c.exec(ctx, `UPDATE study SET head_key = ?, head_sha256 = ?, generation = ?, published = ?, status = ?,
+		instances = ?, frames = ?, series = ?, passed = ?, raw_bytes = ?, stored_bytes = ?, quarantined = ?, withdrawn = ?, conflicts = ?, holds = ?,
+		created = ?, updated = ? WHERE tenant = ? AND hash = ?`,
+		ref.Key, ref.SHA256, m.Generation, flag(published), m.Status,
+		t.Instances, t.Frames, t.Series, t.Passed, t.RawBytes, t.StoredBytes, len(m.Quarantined), len(m.Withdrawn), len(m.Conflicts), len(m.Holds),
+		toMS(m.FirstCreated), toMS(m.Created), m.Tenant, hash); err != nil {
+		return err
+	}
+	if err := c.exec(ctx, `DELETE FROM holding WHERE tenant = ? AND hash = ?`, m.Tenant, hash); err != nil {
+		return err
+	}
+	for _, h := range holdingsOf(m) {
+		if err := c.exec(ctx, `INSERT INTO holding (tenant, hash, part, class, copy, tier, since, bytes, objects) VALUES (?, ?, ?, ?, 0, ?, ?, ?, ?)`,
+			m.Tenant, hash, partOf(hash), h.Class, h.Tier, toMS(h.Since), h.Bytes, h.Objects); err != nil {
+			return err
+		}
+	}
+	if err := c.addIntervals(ctx, m); err != nil {
+		return err
+	}
+	for _, q := range m.Quarantined {
+		if err := c.addQuarantine(ctx, QuarantineEntry{Tenant: m.Tenant, Hash: hash, Quarantined: q, At: m.Created}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addIntervals opens a row for every object that a generation superseded.
+func (c conn) addIntervals(ctx context.Context, m *Manifest) error {
+	for _, iv := range m.Intervals {
+		if err := c.exec(ctx, `INSERT INTO interval_row (key, tenant, hash, tier, class, bytes, since, until) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING`,
+			iv.Key, m.Tenant, m.Study().Hash(), iv.Tier, iv.Class, iv.Bytes, toMS(iv.From), toMS(iv.To)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Holding is what a study has in one class and tier.
+type Holding struct {
+	Class   Class
+	Tier    string    // "" is the hot tier, where hot bundles are
+	Since   time.Time // of its oldest object
+	Bytes   int64
+	Objects int
+}
+
+func holdingsOf(m *Manifest) []Holding {
+	type name struct {
+		class Class
+		tier  string
+	}
+	at := map[name]int{}
+	var list []Holding
+	add := func(class Class, tier string, since time.Time, bytes int64) {
+		id := name{class, tier}
+		i, ok := at[id]
+		if !ok {
+			i = len(list)
+			at[id] = i
+			list = append(list, Holding{Class: class, Tier: tier, Since: since})
+		}
+		h := &list[i]
+		h.Bytes += bytes
+		h.Objects++
+		if since.Before(h.Since) {
+			h.Since = since
+		}
+	}
+	for _, p := range m.Packs {
+		add(p.Class, p.Tier, p.Since, p.Size)
+	}
+	if m.Hot != nil {
+		add(ClassHot, "", m.Hot.Since, m.Hot.Size)
+	}
+	return list
+}
