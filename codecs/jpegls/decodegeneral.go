@@ -123,8 +123,12 @@ func (d *Decoder) decodeRun(x, w, comp, n int) (int, string) {
 	prev, cur := d.lines[comp][0], d.lines[comp][1]
 	if n == 1 {
 		ra, fill := cur[x], cur[x+1:end+1]
-		for i := range fill {
+		first := min(len(fill), 16)
+		for i := range fill[:first] {
 			fill[i] = ra
+		}
+		for done := first; done < len(fill); done *= 2 {
+			copy(fill[done:], fill[:done])
 		}
 	} else {
 		left, fill := cur[x*n:], cur[(x+1)*n:(end+1)*n]

@@ -5,10 +5,14 @@ import "math/bits"
 // decodeLine decodes a line of one component with the parameters of the fast path. It returns what is wrong.
 func (d *Decoder) decodeLine(w, comp int) string {
 	prev, cur := d.lines[comp][0], d.lines[comp][1]
-	analyseAbove(d.q[:w], prev, 1, &d.quant)
-	for x := 0; x < w; {
+	for x, ready := 0, 0; x < w; {
+		if x >= ready {
+			from, to := analyseRange(x, w)
+			analyseAbove(d.q[from:to], prev[from:], 1, &d.quant)
+			ready = to
+		}
 		var wrong string
-		if x, wrong = d.decodeRegular(prev, cur, x, w); wrong == "" && x < w {
+		if x, wrong = d.decodeRegular(prev, cur, x, ready); wrong == "" && x < ready {
 			x, wrong = d.decodeRun(x, w, comp, 1)
 		}
 		if wrong != "" {

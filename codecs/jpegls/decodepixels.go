@@ -7,10 +7,14 @@ import "math/bits"
 // for pixels: one is in run mode when all its components are, else all of them are in regular mode (B.3).
 func (d *Decoder) decodePixels(w, n int) string {
 	prev, cur := d.lines[0][0], d.lines[0][1]
-	analyseAbove(d.q[:w*n], prev, n, &d.quant)
-	for x := 0; x < w; {
+	for x, ready := 0, 0; x < w; {
+		if x >= ready {
+			from, to := analyseRange(x, w)
+			analyseAbove(d.q[from*n:to*n], prev[from*n:], n, &d.quant)
+			ready = to
+		}
 		var wrong string
-		if x, wrong = d.decodeRegularPixels(prev, cur, x, w, n); wrong == "" && x < w {
+		if x, wrong = d.decodeRegularPixels(prev, cur, x, ready, n); wrong == "" && x < ready {
 			x, wrong = d.decodeRun(x, w, 0, n)
 		}
 		if wrong != "" {

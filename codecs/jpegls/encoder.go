@@ -210,9 +210,13 @@ func (e *Encoder) startInterval(components int) {
 
 // encodeLine codes one line of one component.
 func (e *Encoder) encodeLine(prev, cur []uint16, w, comp int) {
-	analyse(e.q, e.px, prev, cur, 1, &e.quant)
-	for x := 0; x < w; {
-		if x = e.encodeRegular(e.q, e.px, cur[1:w+1], x); x < w {
+	for x, ready := 0, 0; x < w; {
+		if x >= ready {
+			from, to := analyseRange(x, w)
+			analyse(e.q[from:to], e.px[from:to], prev[from:], cur[from:], 1, &e.quant)
+			ready = to
+		}
+		if x = e.encodeRegular(e.q[:ready], e.px, cur[1:w+1], x); x < ready {
 			x = e.encodeRun(cur, prev, x, w, comp)
 		}
 	}
@@ -222,15 +226,20 @@ func (e *Encoder) encodeLine(prev, cur []uint16, w, comp int) {
 // in run mode when all its components are, and one that is not codes all of
 // them in regular mode (B.3).
 func (e *Encoder) encodePixels(prev, cur []uint16, w, n int) {
-	analyse(e.q, e.px, prev, cur, n, &e.quant)
-	if n == 3 {
-		markRegular3(e.q)
-	} else {
-		markRegular(e.q, n)
-	}
 	xs := cur[n : n+w*n]
-	for i := 0; i < w*n; {
-		if i = e.encodeRegular(e.q, e.px, xs, i); i < w*n {
+	for i, ready := 0, 0; i < w*n; {
+		if i >= ready {
+			from, to := analyseRange(i/n, w)
+			from, ready = from*n, to*n
+			q := e.q[from:ready]
+			analyse(q, e.px[from:ready], prev[from:], cur[from:], n, &e.quant)
+			if n == 3 {
+				markRegular3(q)
+			} else {
+				markRegular(q, n)
+			}
+		}
+		if i = e.encodeRegular(e.q[:ready], e.px, xs, i); i < ready {
 			i = n * e.encodePixelRun(prev, cur, i/n, w, n)
 		}
 	}

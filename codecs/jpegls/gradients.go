@@ -1,5 +1,16 @@
 package jpegls
 
+// analyseStep is how many columns are analysed when a sample outside a run is
+// reached: enough to fill the vectors, few enough that long runs cost nothing.
+const analyseStep = 256
+
+// analyseRange is what to analyse when column x of w is reached. It may begin
+// before x, so that the end of a line fills a vector too.
+func analyseRange(x, w int) (from, to int) {
+	to = min(w, x+analyseStep)
+	return min(x, max(0, to-16)), to
+}
+
 // analysePlain computes, for each sample of a line that is known in full, the
 // signed context number (A.3: 81*Q1 + 9*Q2 + Q3, 0 for run mode) and the
 // prediction (A.4.1). Lines begin with the sample left of column 0 and end

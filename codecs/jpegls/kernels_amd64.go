@@ -93,17 +93,17 @@ func (e *Encoder) encodeRegular(q []int16, px, xs []uint16, i int) int {
 }
 
 // decodeRegular is decodeRegularPlain, by the kernel where the processor can.
+// The first call for a line is the one from column 0.
 func (d *Decoder) decodeRegular(prev, cur []uint16, x, w int) (int, string) {
 	if !d.kernels {
 		return d.decodeRegularPlain(prev, cur, x, w)
 	}
 	k, r := &d.kernel, &d.bits
+	_, _, _ = prev[w], cur[w], d.q[w-1]
 	if x == 0 {
-		_, _, _ = prev[w], cur[w], d.q[w-1]
 		k.q, k.px, k.xs, k.table = &d.q[0], &prev[0], &cur[0], &d.quant.table[quantiserCentre]
-		k.end = int64(w)
 	}
-	k.i = int64(x)
+	k.i, k.end = int64(x), int64(w)
 	for {
 		k.take(r)
 		decodeKernel(k)
@@ -139,12 +139,12 @@ func (d *Decoder) decodeRegularPixels(prev, cur []uint16, x, w, n int) (int, str
 		return d.decodeRegularPixelsPlain(prev, cur, x, w, n)
 	}
 	k, r := &d.kernel, &d.bits
+	_, _, _ = prev[(w+1)*n-1], cur[(w+1)*n-1], d.q[w*n-1]
 	if x == 0 {
-		_, _, _ = prev[(w+1)*n-1], cur[(w+1)*n-1], d.q[w*n-1]
 		k.q, k.px, k.xs, k.table = &d.q[0], &prev[0], &cur[0], &d.quant.table[quantiserCentre]
-		k.end, k.lag = int64(w*n), int64(2*n)
+		k.lag = int64(2 * n)
 	}
-	k.i, k.left = int64(x*n), 0
+	k.i, k.end, k.left = int64(x*n), int64(w*n), 0
 	for {
 		k.take(r)
 		decodePixelsKernel(k)
