@@ -20,16 +20,19 @@ import (
 // the store, so it also proves that the new volumes can be read.
 func (d *derivation) makeBundle(made []*volume) (*catalog.Bundle, []catalog.Withdrawn, error) {
 	ctx := d.ctx
-	view := &study.Study{Manifest: &catalog.Manifest{}}
+	m := &catalog.Manifest{}
+	var open []*pack.Volume
 	if d.parent != nil {
-		*view.Manifest = *d.parent.Manifest
-		view.Volumes = append(view.Volumes, d.parent.Volumes...)
+		*m = *d.parent.Manifest
+		open = append(open, d.parent.Volumes...)
 	}
-	view.Manifest.Hot = nil
+	m.Hot = nil
+	m.Packs = m.Packs[:len(m.Packs):len(m.Packs)]
 	for _, v := range made {
-		view.Manifest.Packs = append(view.Manifest.Packs[:len(view.Manifest.Packs):len(view.Manifest.Packs)], v.pack)
-		view.Volumes = append(view.Volumes, pack.NewVolume(v.index, pack.StoreRanger(d.store, v.pack.Key), nil))
+		m.Packs = append(m.Packs, v.pack)
+		open = append(open, pack.NewVolume(v.index, pack.StoreRanger(d.store, v.pack.Key), nil))
 	}
+	view := study.Assemble(m, open, d.set)
 
 	var buf bytes.Buffer
 	w := pack.NewBundleWriter(&buf)

@@ -209,19 +209,21 @@ const wholeFrame = 256 << 20
 // storeFrame makes the stored form of one frame and adds its samples to the digests. Frames of an instance come in order.
 func (d *derivation) storeFrame(ctx context.Context, b *bench, rec recipe, src [][]byte, number int, digests *frameDigests) (f storedFrame, err error) {
 	native := src[0]
-	defer func() { // also after an error: the next frame waits for its turn
+	var decoded []byte
+	defer func() { d.bufs.put(decoded) }() // after its samples were hashed
+	defer func() {                         // also after an error: the next frame waits for its turn
 		start := time.Now()
 		f.SampleSHA256 = digests.add(number, native, err == nil)
 		b.Times.add(&b.Times.Hash, start)
 	}()
 	if rec.decoded && (rec.treatment == keep || rec.treatment == transcode) {
 		start := time.Now()
-		native, err = decodeFrame(ctx, b, rec.syntax, rec.image, src, d.bufs)
+		decoded, err = decodeFrame(ctx, b, rec.syntax, rec.image, src, d.bufs)
 		b.Times.add(&b.Times.Rebuild, start)
 		if err != nil {
 			return f, err
 		}
-		defer d.bufs.put(native)
+		native = decoded
 	}
 	switch rec.treatment {
 	case encode, transcode:
@@ -257,7 +259,7 @@ func decodeFrame(ctx context.Context, b *bench, syntax string, img *pack.Image, 
 	if err != nil {
 		return nil, err
 	}
-	if info.Width != img.Columns || info.Height != img.Rows || info.Components != img.Samples {
+	if rle := syntax == syntaxRLE; !rle && (info.Width != img.Columns || info.Height != img.Rows || info.Components != img.Samples) {
 		return nil, &codecs.MalformedError{Codec: "frame", Offset: 0, What: fmt.Sprintf("codestream of %d x %d x %d in an image of %d x %d x %d",
 			info.Width, info.Height, info.Components, img.Columns, img.Rows, img.Samples)}
 	}

@@ -61,6 +61,12 @@ func Open(ctx context.Context, stores Stores, m *catalog.Manifest, set *codecs.S
 	return s, nil
 }
 
+// Assemble is a study whose volumes are open already, without a hot bundle:
+// what a worker has before it commits.
+func Assemble(m *catalog.Manifest, volumes []*pack.Volume, set *codecs.Set) *Study {
+	return &Study{Manifest: m, Volumes: volumes, set: set}
+}
+
 func readBundle(ctx context.Context, store objstore.Store, b *catalog.Bundle) ([]byte, error) {
 	data, err := objstore.ReadRange(ctx, store, b.Key, 0, b.Size)
 	if err != nil {
