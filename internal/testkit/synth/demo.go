@@ -1,0 +1,6 @@
+package synth
+
+// Demo makes the studies that `radtier demo` shows.
+func Demo(o Options) []Study {
+	return []Study{CT(o)}
+}
