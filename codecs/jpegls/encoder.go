@@ -32,6 +32,9 @@ type Encoder struct {
 	q       []int16  // context numbers of a line
 	scratch []uint16 // one component of a line
 
+	// How far a frame is: length of dst at its start, lines done, lines in all, bound of the output.
+	start, done, total, most int
+
 	kernels bool // use the processor's kernels; tests turn it off
 	kernel  kernel
 }
@@ -56,13 +59,17 @@ func (e *Encoder) interleave(components int) Interleave {
 // 4P bits for P of 8 and more, and one bit in 15 is stuffed.
 func lineBytes(width, components int) int { return width*components*9 + 64 }
 
-// MemoryNeeded bounds what Encode takes. A code can be as long as LIMIT, but a
-// context that saw one raises its Golomb order, so that over a line the worst
-// mixes of samples stay below 3P/2+2 bits each. The output may exist twice
-// while append moves it to a larger array.
-func (e *Encoder) MemoryNeeded(v codecs.View) int64 {
+// outputBound bounds a frame's codestream. A code can be as long as LIMIT, but
+// a context that saw one raises its Golomb order, so that over a line the
+// worst mixes of samples stay below 3P/2+2 bits each.
+func outputBound(v *codecs.View) int64 {
 	samples := int64(v.Width) * int64(v.Height) * int64(v.Components)
-	out := samples*int64(3*Precision(v)/2+2)/8 + 1024
+	return samples*int64(3*Precision(*v)/2+2)/8 + 1024
+}
+
+// MemoryNeeded bounds what Encode takes. The output may exist twice while it moves to a larger array.
+func (e *Encoder) MemoryNeeded(v codecs.View) int64 {
+	out := outputBound(&v)
 	scratch := int64(lineBytes(v.Width, v.Components)) + int64(v.Width+16)*int64(v.Components)*20
 	return 2*out + out/4 + scratch + int64(len(e.quant.table)) + 16<<10
 }
@@ -85,6 +92,10 @@ func (e *Encoder) Encode(dst []byte, v codecs.View, opts codecs.EncodeOptions) (
 	e.kernel.set(&e.par, e.precision, &e.model)
 	mode := e.interleave(v.Components)
 	e.grow(v.Width, v.Components, mode)
+	e.start, e.done, e.total, e.most = len(dst), 0, v.Height, int(outputBound(&v))
+	if mode == InterleaveNone {
+		e.total *= v.Components
+	}
 	dst = e.appendHeader(dst, &v)
 	var err error
 	if mode == InterleaveNone {
@@ -162,7 +173,7 @@ func (e *Encoder) encodeScan(dst []byte, v *codecs.View, first, n int, mode Inte
 		}
 		if r := e.opts.RestartInterval; r > 0 && y > 0 && y%r == 0 {
 			e.bits.finish()
-			dst = append(dst, e.bits.buf[:e.bits.n]...)
+			dst = e.emit(dst)
 			dst = append(dst, 0xFF, byte(markerRST0+(y/r-1)%8))
 			e.startInterval(n)
 		}
@@ -181,13 +192,29 @@ func (e *Encoder) encodeScan(dst []byte, v *codecs.View, first, n int, mode Inte
 				e.lines[c] = [2][]uint16{cur, prev}
 			}
 		}
-		dst = append(dst, e.bits.buf[:e.bits.n]...)
-		e.bits.n = 0
+		e.done++
+		dst = e.emit(dst)
 	}
 	e.bits.finish()
+	return e.emit(dst), nil
+}
+
+// emit moves what was coded to dst and leaves room for a few markers. If dst is
+// full, the lines so far tell how much more the frame will take, so that a
+// frame's output moves once or twice and not with every doubling.
+func (e *Encoder) emit(dst []byte) []byte {
+	need := len(dst) + e.bits.n + 64
+	if need > cap(dst) {
+		made := need - e.start
+		size := max(made+made/2, int(int64(made)*int64(e.total)/int64(max(e.done, 1))*9/8))
+		size = max(made, min(size, e.most))
+		grown := make([]byte, len(dst), e.start+size)
+		copy(grown, dst)
+		dst = grown
+	}
 	dst = append(dst, e.bits.buf[:e.bits.n]...)
 	e.bits.n = 0
-	return dst, nil
+	return dst
 }
 
 // frameLine sets the samples that A.2.1 assumes beside a line: left of it the
