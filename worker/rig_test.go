@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,6 +25,7 @@ type rig struct {
 	store objstore.Store
 	db    *catalog.DB
 	p     *Pipeline
+	later atomic.Int64 // how far the catalog's clock is ahead, in nanoseconds
 }
 
 type oneStore struct{ objstore.Store }
@@ -50,7 +52,8 @@ func newRig(t testing.TB, change func(*PipelineOptions)) *rig {
 }
 
 func (r *rig) openCatalog() {
-	db, err := catalog.Open(context.Background(), catalog.Config{Driver: "sqlite", DSN: filepath.Join(r.dir, "catalog.db")})
+	db, err := catalog.Open(context.Background(), catalog.Config{Driver: "sqlite", DSN: filepath.Join(r.dir, "catalog.db"),
+		Now: func() time.Time { return time.Now().Add(time.Duration(r.later.Load())) }})
 	if err != nil {
 		r.t.Fatal(err)
 	}
