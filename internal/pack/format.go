@@ -4,7 +4,7 @@
 // A pack (a volume) is a ZIP archive of stored entries, written front to back
 // without seeking:
 //
-//	i000000f000000.jls   one frame's codestream (.jls, .rle, .zst: zstd of its raw words, .bin: bytes as received)
+//	i000000f000000.jls   one frame's codestream (.jls, .jhc, .rle, .zst: zstd of its raw words, .bin: bytes as received)
 //	i000000f000000.res   residue of that frame, absent when zero
 //	i000000v000000.zst   a long value (private pixels, waveform, document), .bin when zstd does not help
 //	h000000.zst          a block of header bytes of up to 64 instances

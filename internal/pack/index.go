@@ -26,6 +26,7 @@ const (
 	maxIndexInstances = 1 << 20
 	maxIndexEntries   = 1 << 22
 	maxIndexSegments  = 1 << 23
+	maxBlockRaw       = 1 << 31 // bytes of a decompressed header block; more than BlockBytes if one header is larger
 	maxOffset         = 1 << 50 // any offset or size
 )
 
@@ -142,7 +143,7 @@ func (x *Index) check() error {
 	}
 	end = 0
 	for i, b := range x.Blocks {
-		if b.Offset < end || b.Size < 0 || b.Offset > maxOffset || b.Size > maxOffset || b.RawSize < 0 || b.RawSize > maxOffset {
+		if b.Offset < end || b.Size < 0 || b.Offset > maxOffset || b.Size > maxOffset || b.RawSize < 0 || b.RawSize > maxBlockRaw {
 			return bad("block %d is out of order or range", i)
 		}
 		end = b.Offset + b.Size

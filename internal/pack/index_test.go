@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"io"
 	"reflect"
 	"strings"
 	"testing"
@@ -71,6 +72,7 @@ func TestIndexRules(t *testing.T) {
 		"segments do not add up":  func(x *Index) { x.Instances[0].FileSize++ },
 		"segment beyond frame":    func(x *Index) { x.Instances[0].Segments[1].Offset = 1 },
 		"unknown segment":         func(x *Index) { x.Instances[0].Segments[1].Kind = 3 },
+		"endless header block":    func(x *Index) { x.Blocks[0].RawSize = maxBlockRaw + 1 },
 		"endless UID":             func(x *Index) { x.Instances[0].SOPUID = strings.Repeat("1", mostString+1) },
 	} {
 		x := oddIndex()
@@ -157,7 +159,17 @@ func FuzzIndexBody(f *testing.F) {
 		if err != nil || !reflect.DeepEqual(x, again) {
 			t.Fatalf("index changes when written again: %v", err)
 		}
-		NewVolume(x, Bytes(nil), nil).layout()
+		// Whatever it describes, reading it must fail in order.
+		v := NewVolume(x, Bytes(body), nil)
+		if _, err := v.Verify(t.Context(), nil, VerifyOptions{}); err == nil {
+			t.Fatal("an index passes as its own volume")
+		}
+		for i := range min(len(x.Instances), 4) {
+			v.Header(t.Context(), i)
+			v.Rebuild(t.Context(), nil, i, io.Discard)
+			v.Virtual(t.Context(), i)
+			v.Frame(t.Context(), nil, i, 0, nil)
+		}
 	})
 }
 

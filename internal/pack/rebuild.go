@@ -53,7 +53,7 @@ func (w *window) entry(ctx context.Context, e int) ([]byte, error) {
 func allEntries(inst *Instance) []int {
 	var list []int
 	for f := range inst.Frames {
-		list = append(list, entriesOf(inst, &inst.Frames[f])...)
+		list = append(list, entriesOf(&inst.Frames[f])...)
 	}
 	for _, s := range inst.Segments {
 		if s.Kind == SegmentEntry {

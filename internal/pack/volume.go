@@ -189,12 +189,12 @@ func (v *Volume) Frame(ctx context.Context, dec *Decoders, i, f int, dst []byte)
 	if err != nil {
 		return nil, err
 	}
-	w := window{v: v, list: entriesOf(inst, fr)}
+	w := window{v: v, list: entriesOf(fr)}
 	return v.rebuildFrame(ctx, dec, &w, inst, f, dst)
 }
 
 // entriesOf lists the entries of a frame.
-func entriesOf(_ *Instance, fr *Frame) []int {
+func entriesOf(fr *Frame) []int {
 	if fr.Residue >= 0 {
 		return []int{fr.Entry, fr.Residue}
 	}

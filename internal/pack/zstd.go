@@ -9,6 +9,7 @@ import (
 // Every zstd frame of the format declares its content size and ends with the
 // checksum of RFC 8878 3.1.1. Encoders and decoders are pooled because their
 // tables are megabytes; the pools hold no state that shows in the output.
+// (Single-segment frames are the only ones that declare a content size below 256 bytes.)
 var (
 	encoders = sync.Pool{New: func() any { return newEncoder(zstd.SpeedBetterCompression) }}
 	packers  = sync.Pool{New: func() any { return newEncoder(zstd.SpeedBestCompression) }}
