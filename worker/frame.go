@@ -85,30 +85,31 @@ func fillOf(img *pack.Image, raw []byte) (signFill, exact bool) {
 	if img.BitsStored == img.BitsAllocated {
 		return img.Signed, true
 	}
-	var notZero, notSign uint32
+	// Eight bytes a step: lanes of 8 or 16 bits, each looked at alone. In big
+	// endian words the lanes are swapped first; a rest of a few bytes is padded with zeros, which look like fill.
+	lane, ones := uint64(0xFFFF), uint64(0x0001_0001_0001_0001)
 	if img.BitsAllocated == 8 {
-		high := uint32(0xFF) &^ (1<<img.BitsStored - 1)
-		for _, w := range raw {
-			notZero |= uint32(w) & high
-			sign := -(uint32(w) >> (img.BitsStored - 1) & 1)
-			notSign |= (uint32(w) ^ sign) & high
+		lane, ones = 0xFF, 0x0101_0101_0101_0101
+	}
+	high := ones * (lane &^ (1<<img.BitsStored - 1))
+	shift := img.BitsStored - 1
+	swap := img.BigEndian && img.BitsAllocated == 16
+	var notZero, notSign uint64
+	look := func(x uint64) {
+		if swap {
+			x = x>>8&0x00FF_00FF_00FF_00FF | x&0x00FF_00FF_00FF_00FF<<8
 		}
-	} else {
-		high := uint32(0xFFFF) &^ (1<<img.BitsStored - 1)
-		shift := img.BitsStored - 1
-		if img.BigEndian {
-			for p := raw; len(p) >= 2; p = p[2:] {
-				w := uint32(binary.BigEndian.Uint16(p))
-				notZero |= w & high
-				notSign |= (w ^ -(w >> shift & 1)) & high
-			}
-		} else {
-			for p := raw; len(p) >= 2; p = p[2:] {
-				w := uint32(binary.LittleEndian.Uint16(p))
-				notZero |= w & high
-				notSign |= (w ^ -(w >> shift & 1)) & high
-			}
-		}
+		notZero |= x & high
+		notSign |= (x ^ (x>>shift&ones)*lane) & high
+	}
+	p := raw
+	for ; len(p) >= 8; p = p[8:] {
+		look(binary.LittleEndian.Uint64(p))
+	}
+	if len(p) > 0 {
+		var rest [8]byte
+		copy(rest[:], p)
+		look(binary.LittleEndian.Uint64(rest[:]))
 	}
 	if img.Signed && notSign == 0 {
 		return true, true

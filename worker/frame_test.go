@@ -85,3 +85,43 @@ func TestEncodeNativeRebuildsReceivedBytes(t *testing.T) {
 		})
 	}
 }
+
+// TestFillOf compares the lanes with one word after the other.
+func TestFillOf(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	for range 4000 {
+		img := pack.Image{BitsAllocated: 8 << r.IntN(2), Signed: r.IntN(2) == 1, BigEndian: r.IntN(2) == 1}
+		img.BitsStored = 1 + r.IntN(img.BitsAllocated)
+		n := r.IntN(40)
+		raw := make([]byte, n*img.BitsAllocated/8)
+		mode := r.IntN(3)
+		sign, zero := true, true
+		for i := range n {
+			mask := uint32(1)<<img.BitsStored - 1
+			w := r.Uint32() & mask
+			extended := w
+			if w>>(img.BitsStored-1)&1 == 1 {
+				extended |= ^mask
+			}
+			if mode == 1 || mode == 2 && r.IntN(30) > 0 {
+				w = extended
+			}
+			w &= 1<<img.BitsAllocated - 1
+			sign = sign && w == extended&(1<<img.BitsAllocated-1)
+			zero = zero && w&^mask == 0
+			switch {
+			case img.BitsAllocated == 8:
+				raw[i] = byte(w)
+			case img.BigEndian:
+				binary.BigEndian.PutUint16(raw[2*i:], uint16(w))
+			default:
+				binary.LittleEndian.PutUint16(raw[2*i:], uint16(w))
+			}
+		}
+		fill, exact := fillOf(&img, raw)
+		wantExact := img.BitsStored == img.BitsAllocated || zero || img.Signed && sign
+		if exact != wantExact || exact && fill && !(img.Signed && sign) || exact && !fill && !zero {
+			t.Fatalf("fillOf(%+v, %x) = %v, %v; all sign-filled %v, all zero-filled %v", img, raw, fill, exact, sign, zero)
+		}
+	}
+}
