@@ -72,7 +72,7 @@ func CT(o Options) Study {
 				Floats(0x00281053, 1).
 				Text(0x00281054, "HU")
 		}
-		if math.Abs(z-nodule.center[2]) <= nodule.radius {
+		if math.Abs(z-nodule.center[2]) < nodule.radius-0.5 { // less than that is lost in noise
 			s.Lesion.SOPUIDs = append(s.Lesion.SOPUIDs, x.SOPUID)
 		}
 		s.Instances = append(s.Instances, x)
