@@ -2,7 +2,7 @@ package jpegls
 
 import "golang.org/x/sys/cpu"
 
-// kernel is what the amd64 kernels work on; kernels_amd64.s knows its layout.
+// kernel is what the amd64 kernels work on; kernels_amd64.h knows its layout.
 // They change its numbers only, never its pointers.
 type kernel struct {
 	ctx   *[512]regularContext
