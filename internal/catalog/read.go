@@ -126,6 +126,27 @@ func (db *DB) Holdings(ctx context.Context, k StudyKey) ([]Holding, error) {
 	return list, err
 }
 
+// StorageInterval is how long an object of an earlier generation was stored. Until it is Closed, To is when it was superseded.
+type StorageInterval struct {
+	Interval
+	Closed bool
+}
+
+// Intervals returns the intervals of a study's superseded objects, by their beginning.
+func (db *DB) Intervals(ctx context.Context, k StudyKey) ([]StorageInterval, error) {
+	var list []StorageInterval
+	rows, err := db.reader().query(ctx, `SELECT key, tier, class, bytes, since, until, closed FROM interval_row WHERE tenant = ? AND hash = ? ORDER BY since, key`, k.Tenant, k.Hash())
+	err = each(rows, err, func(r *sql.Rows) error {
+		var i StorageInterval
+		var since, until, closed int64
+		err := r.Scan(&i.Key, &i.Tier, &i.Class, &i.Bytes, &since, &until, &closed)
+		i.From, i.To, i.Closed = fromMS(since), fromMS(until), closed != 0
+		list = append(list, i)
+		return err
+	})
+	return list, err
+}
+
 // Counts sums up the whole catalog.
 type Counts struct {
 	Studies    map[Status]int

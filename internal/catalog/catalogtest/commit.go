@@ -18,46 +18,43 @@ func testRebase(t *testing.T, f *Fixture) {
 	k := Study(1)
 	f.Done(k, "a")
 	a := f.Work(f.Arrive(k, "b").ID)
-	foreign := f.foreign(k)
 	moved := false
 	a.Input.Hooks = func(_ context.Context, step string) error {
 		if step == catalog.StepManifestPut && !moved {
 			moved = true
-			foreign()
+			f.Hold(k)
 		}
 		return nil
 	}
 	m, err := a.Commit()
-	f.ok(err)
+	f.OK(err)
 	if a.Calls != 2 || m.Generation != 3 || len(m.Packs) != 2 || len(m.Holds) != 1 {
 		t.Fatalf("after %d changes: generation %d with %d packs and %d holds, want 2, 3, 2, 1", a.Calls, m.Generation, len(m.Packs), len(m.Holds))
 	}
-	f.whole(k, 3, 2)
+	f.Whole(k, 3, 2)
 }
 
-// foreign returns a function that makes another process commit a generation
-// which only adds a hold, to the same bucket but through a catalog of its own; the fixture's catalog then learns it from the bucket.
-func (f *Fixture) foreign(k catalog.StudyKey) func() {
-	return func() {
-		f.T.Helper()
-		head, list, err := catalog.Heal(f.Ctx, f.DB, f.Store, k.Tenant, k.Hash())
-		f.ok(err)
-		if len(list) == 0 {
-			f.T.Fatal("no manifests")
-		}
-		next := *head
-		next.Parent = &catalog.Ref{Key: head.Key(), SHA256: f.Head(k).SHA256}
-		next.Generation, next.Job, next.Action = head.Generation+1, "HOLDER", "hold"
-		next.Holds = append(next.Holds, catalog.Hold{ID: "h1", Reason: "research", Since: f.Clock.Now()})
-		raw, err := next.Encode()
-		f.ok(err)
-		for key, data := range map[string][]byte{next.Key(): raw, catalog.PublishedKey(next.Key()): {}} {
-			_, err = f.Store.Store.Put(f.Ctx, key, bytes.NewReader(data), objstore.PutOptions{Size: int64(len(data))})
-			f.ok(err)
-		}
-		_, _, err = catalog.Heal(f.Ctx, f.DB, f.Store, k.Tenant, k.Hash())
-		f.ok(err)
+// Hold makes another process commit a generation that only adds a hold, to the
+// same bucket but through a catalog of its own; the fixture's catalog then learns it from the bucket.
+func (f *Fixture) Hold(k catalog.StudyKey) {
+	f.T.Helper()
+	head, list, err := catalog.Heal(f.Ctx, f.DB, f.Store, k.Tenant, k.Hash())
+	f.OK(err)
+	if len(list) == 0 {
+		f.T.Fatal("no manifests")
 	}
+	next := *head
+	next.Parent = &catalog.Ref{Key: head.Key(), SHA256: f.Head(k).SHA256}
+	next.Generation, next.Job, next.Action = head.Generation+1, "HOLDER", "hold"
+	next.Holds = append(next.Holds, catalog.Hold{ID: "h1", Reason: "research", Since: f.Clock.Now()})
+	raw, err := next.Encode()
+	f.OK(err)
+	for key, data := range map[string][]byte{next.Key(): raw, catalog.PublishedKey(next.Key()): {}} {
+		_, err = f.Store.Store.Put(f.Ctx, key, bytes.NewReader(data), objstore.PutOptions{Size: int64(len(data))})
+		f.OK(err)
+	}
+	_, _, err = catalog.Heal(f.Ctx, f.DB, f.Store, k.Tenant, k.Hash())
+	f.OK(err)
 }
 
 // Many processes work on many studies at once, through connections of their own.
@@ -119,14 +116,14 @@ func testNothingToDo(t *testing.T, f *Fixture) {
 	nothing := func(*catalog.Manifest) (*catalog.Manifest, error) { return nil, catalog.ErrNothingToDo }
 	a.Input.Change = nothing
 	got, err := a.Commit()
-	f.ok(err)
+	f.OK(err)
 	if got.Key() != m.Key() || f.Job(a.Job.ID).State != catalog.JobDone {
 		t.Fatalf("got %s and a job that is %s", got.Key(), f.Job(a.Job.ID).State)
 	}
 	if e := f.Events(); len(e) != 1 || e[0].Changed || e[0].Generation != 1 {
 		t.Fatalf("events are %+v, want one that says unchanged", e)
 	}
-	f.whole(k, 1, 1)
+	f.Whole(k, 1, 1)
 	b := f.Work(f.Arrive(Study(2), "a").ID)
 	b.Input.Change = nothing
 	if _, err := b.Commit(); err == nil || f.Job(b.Job.ID).State != catalog.JobRunning {
@@ -142,7 +139,7 @@ func testNothingToDo(t *testing.T, f *Fixture) {
 func testHolds(t *testing.T, f *Fixture) {
 	k := Study(1)
 	f.Done(k, "a")
-	f.foreign(k)()
+	f.Hold(k)
 	a := f.Work(f.Arrive(k, "b").ID)
 	a.Input.Change = func(m *catalog.Manifest) (*catalog.Manifest, error) {
 		m.Packs, m.Hot, m.Holds = nil, nil, nil
@@ -186,7 +183,7 @@ func testTornStore(t *testing.T, f *Fixture) {
 			t.Fatalf("%s: got %v", c.name, err)
 		}
 		f.afterCrash(a.Job.ID)
-		f.whole(k, 1, 1)
+		f.Whole(k, 1, 1)
 	}
 }
 
@@ -198,7 +195,7 @@ func testRemoval(t *testing.T, f *Fixture) {
 	grant := func(head string, r ...catalog.Removal) int {
 		t.Helper()
 		got, err := f.DB.MarkDeleting(f.Ctx, k.Tenant, k.Hash(), head, r)
-		f.ok(err)
+		f.OK(err)
 		return len(got)
 	}
 	if n := grant("", pack); n != 0 {
@@ -208,19 +205,19 @@ func testRemoval(t *testing.T, f *Fixture) {
 	if n := grant("", pack); n != 0 {
 		t.Fatal("an object of a job with an expired lease was granted: its next attempt may adopt it")
 	}
-	f.ok(f.DB.Release(f.Ctx, a.Job.ID, a.Job.Attempt, catalog.Fail("no")))
+	f.OK(f.DB.Release(f.Ctx, a.Job.ID, a.Job.Attempt, catalog.Fail("no")))
 	if n := grant("", pack); n != 1 {
 		t.Fatal("an orphan of a failed job was not granted")
 	}
 	_, err := f.DB.Reopen(f.Ctx, a.Job.ID)
-	f.ok(err)
+	f.OK(err)
 	b := f.Work(a.Job.ID)
 	b.Input.Change = a.Input.Change // adopts the pack of the first attempt
 	_, err = b.Commit()
 	f.wantErr(err, catalog.ErrRemoved)
-	f.ok(f.DB.Release(f.Ctx, b.Job.ID, b.Job.Attempt, catalog.Requeue("again")))
+	f.OK(f.DB.Release(f.Ctx, b.Job.ID, b.Job.Attempt, catalog.Requeue("again")))
 	m, err := f.Work(a.Job.ID).Commit()
-	f.ok(err)
+	f.OK(err)
 
 	// Superseded objects: the head must be the one that was looked at, and no hold may stand.
 	f.Clock.Move(time.Hour)
@@ -229,7 +226,7 @@ func testRemoval(t *testing.T, f *Fixture) {
 	_, err = f.DB.MarkDeleting(f.Ctx, k.Tenant, k.Hash(), m.Key(), []catalog.Removal{old})
 	f.wantErr(err, catalog.ErrStale)
 	head := f.Head(k).Key
-	f.foreign(k)()
+	f.Hold(k)
 	if _, err = f.DB.MarkDeleting(f.Ctx, k.Tenant, k.Hash(), head, []catalog.Removal{old}); !errors.Is(err, catalog.ErrStale) {
 		t.Fatalf("got %v, want stale", err)
 	}
@@ -237,11 +234,11 @@ func testRemoval(t *testing.T, f *Fixture) {
 		t.Fatal("a superseded object of a held study was granted")
 	}
 	open, err := f.DB.Removals(f.Ctx)
-	f.ok(err)
+	f.OK(err)
 	if len(open) != 1 || open[0].Key != pack.Key {
 		t.Fatalf("open removals are %+v, want that of %s", open, pack.Key)
 	}
-	f.ok(f.DB.MarkDeleted(f.Ctx, pack.Key))
+	f.OK(f.DB.MarkDeleted(f.Ctx, pack.Key))
 	if open, err = f.DB.Removals(f.Ctx); err != nil || len(open) != 0 {
 		t.Fatalf("open removals are %+v, %v", open, err)
 	}

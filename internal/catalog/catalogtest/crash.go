@@ -16,13 +16,13 @@ func (f *Fixture) afterCrash(id string) {
 	f.Clock.Move(2 * lease)
 	f.Reconcile()
 	due, err := f.DB.Due(f.Ctx, 10)
-	f.ok(err)
+	f.OK(err)
 	for _, j := range due {
 		if j.ID != id {
 			f.T.Fatalf("job %s is due, want only %s", j.ID, id)
 		}
 		_, err := f.Work(j.ID).Commit()
-		f.ok(err)
+		f.OK(err)
 	}
 }
 
@@ -46,9 +46,9 @@ func testCrash(t *testing.T, f *Fixture) {
 			f := New(t, f.fresh)
 			a := f.Work(f.Arrive(k, "a").ID)
 			before := f.Keys("")
-			a.Input.Hooks = crashAt(c.step)
+			a.Input.Hooks = CrashAt(c.step)
 			_, err := a.Commit()
-			f.wantErr(err, errCrash)
+			f.wantErr(err, ErrCrash)
 			h, err := f.DB.Head(f.Ctx, k)
 			if decided := c.attempts == 1; decided != (err == nil) || decided && h.Published != c.published {
 				t.Fatalf("after the crash the head is %+v, %v", h, err)
@@ -68,19 +68,19 @@ func testCrash(t *testing.T, f *Fixture) {
 					t.Errorf("object %s is gone", key)
 				}
 			}
-			f.whole(k, 1, 1)
+			f.Whole(k, 1, 1)
 		})
 	}
 	t.Run("d ambiguous, committed", func(t *testing.T) {
 		f := New(t, f.fresh)
 		a := f.Work(f.Arrive(k, "a").ID)
-		a.Input.Hooks = crashAt(catalog.StepDecideReply)
+		a.Input.Hooks = CrashAt(catalog.StepDecideReply)
 		m, err := a.Commit()
-		f.ok(err)
+		f.OK(err)
 		if m.Attempt != a.Job.Attempt || a.Calls != 1 {
 			t.Fatalf("manifest is of attempt %d after %d changes, want %d after 1", m.Attempt, a.Calls, a.Job.Attempt)
 		}
-		f.whole(k, 1, 1)
+		f.Whole(k, 1, 1)
 	})
 	t.Run("d ambiguous, committed and superseded", func(t *testing.T) {
 		f := New(t, f.fresh)
@@ -90,14 +90,14 @@ func testCrash(t *testing.T, f *Fixture) {
 				return nil
 			}
 			f.Done(k, "b") // publishes generation 1 and commits generation 2 on top
-			return errCrash
+			return ErrCrash
 		}
 		m, err := a.Commit()
-		f.ok(err)
+		f.OK(err)
 		if m.Generation != 1 {
 			t.Fatalf("got generation %d, want 1", m.Generation)
 		}
-		f.whole(k, 2, 2)
+		f.Whole(k, 2, 2)
 	})
 }
 
@@ -121,20 +121,20 @@ func testCrashEverywhere(t *testing.T, f *Fixture) {
 			f.Done(k, "a")
 			f.Clock.Move(time.Hour)
 			a := f.Work(f.Arrive(k, "b").ID)
-			a.Input.Hooks = crashAt(first)
-			if _, err := a.Commit(); !errors.Is(err, errCrash) && first != catalog.StepDecideReply {
+			a.Input.Hooks = CrashAt(first)
+			if _, err := a.Commit(); !errors.Is(err, ErrCrash) && first != catalog.StepDecideReply {
 				t.Fatalf("%s: got %v, want a crash", first, err)
 			}
 			f.Clock.Move(2 * lease)
 			if j := f.Job(a.Job.ID); j.State == catalog.JobRunning {
 				b := f.Work(a.Job.ID)
-				b.Input.Hooks = crashAt(second)
-				if _, err := b.Commit(); !errors.Is(err, errCrash) && second != catalog.StepDecideReply {
+				b.Input.Hooks = CrashAt(second)
+				if _, err := b.Commit(); !errors.Is(err, ErrCrash) && second != catalog.StepDecideReply {
 					t.Fatalf("%s, %s: got %v, want a crash", first, second, err)
 				}
 			}
 			f.afterCrash(a.Job.ID)
-			f.whole(k, 2, 2)
+			f.Whole(k, 2, 2)
 		}
 	}
 }
@@ -149,11 +149,11 @@ func testZombie(t *testing.T, f *Fixture) {
 	_, err := zombie.Commit()
 	f.wantErr(err, catalog.ErrStale)
 	_, err = live.Commit()
-	f.ok(err)
+	f.OK(err)
 	_, err = zombie.Commit()
 	f.wantErr(err, catalog.ErrStale)
 	f.wantErr(f.DB.Release(f.Ctx, zombie.Job.ID, zombie.Job.Attempt, catalog.Fail("zombie")), catalog.ErrStale)
-	f.whole(k, 1, 1)
+	f.Whole(k, 1, 1)
 	if h := f.Head(k); h.Key != live.manifestKey(1) {
 		t.Fatalf("head is %s, want that of attempt %d", h.Key, live.Job.Attempt)
 	}
@@ -164,13 +164,13 @@ func testZombie(t *testing.T, f *Fixture) {
 			zombie.Input.Hooks = nil
 			f.Clock.Move(2 * lease)
 			_, err := f.Work(zombie.Job.ID).Commit()
-			f.ok(err)
+			f.OK(err)
 		}
 		return nil
 	}
 	_, err = zombie.Commit()
 	f.wantErr(err, catalog.ErrStale)
-	f.whole(k, 2, 2)
+	f.Whole(k, 2, 2)
 }
 
 func (a *Attempt) manifestKey(generation int64) string {
@@ -187,12 +187,12 @@ func testFork(t *testing.T, f *Fixture) {
 	b.Input.Hooks = func(_ context.Context, step string) error {
 		if step == catalog.StepManifestPut {
 			_, err := a.Commit()
-			f.ok(err)
+			f.OK(err)
 		}
 		return nil
 	}
 	_, err := b.Commit()
-	f.ok(err) // it cannot know yet
+	f.OK(err) // it cannot know yet
 	before := f.Keys("")
 
 	for name, x := range map[string]*Fixture{"first": f, "second": other} {
@@ -200,14 +200,14 @@ func testFork(t *testing.T, f *Fixture) {
 		_, err = c.Commit()
 		f.wantErr(err, catalog.ErrFork)
 		s, err := x.DB.FindStudy(f.Ctx, "", k.UID)
-		f.ok(err)
+		f.OK(err)
 		if s.Status != catalog.StatusFork {
 			t.Fatalf("%s catalog: study has status %q, want %q", name, s.Status, catalog.StatusFork)
 		}
 	}
 	third := New(t, f.fresh)
 	rep, err := catalog.Rebuild(f.Ctx, third.DB, f.Store, catalog.RebuildOptions{})
-	f.ok(err)
+	f.OK(err)
 	if len(rep.Forks) != 1 || rep.Studies != 0 || rep.Forks[0].Generation != 2 {
 		t.Fatalf("rebuild reports %+v, want one fork at generation 2", rep)
 	}
@@ -222,9 +222,9 @@ func testFork(t *testing.T, f *Fixture) {
 		}
 	}
 	// a person decides: the mark of one of them goes
-	f.ok(f.Store.Delete(f.Ctx, catalog.PublishedKey(b.manifestKey(2))))
+	f.OK(f.Store.Delete(f.Ctx, catalog.PublishedKey(b.manifestKey(2))))
 	rep, err = catalog.Rebuild(f.Ctx, f.DB, f.Store, catalog.RebuildOptions{})
-	f.ok(err)
+	f.OK(err)
 	if h := f.Head(k); len(rep.Forks) != 0 || h.Status != catalog.StatusStored || h.Key != a.manifestKey(2) {
 		t.Fatalf("after the fork was resolved: %+v, head %+v", rep, h)
 	}
@@ -240,27 +240,27 @@ func testOlderCatalog(t *testing.T, f *Fixture) {
 	f.Drop()
 	old := f.Work(f.Arrive(k, "d").ID) // the restored catalog knows nothing of generations 1 to 3
 	m, err := old.Commit()
-	f.ok(err)
+	f.OK(err)
 	if m.Generation != 4 || m.Parent == nil || m.Parent.Key != m3.Key() || len(m.Packs) != 4 {
 		t.Fatalf("committed generation %d on %+v with %d packs, want 4 on %s with 4", m.Generation, m.Parent, len(m.Packs), m3.Key())
 	}
 	f.Reconcile()
 	for range 2 { // the arrival came, for all the catalog knows, after those of generation 3: it is looked at again
 		due, err := f.DB.Due(f.Ctx, 5)
-		f.ok(err)
+		f.OK(err)
 		for _, j := range due {
 			a := f.Work(j.ID)
 			a.Input.Change = func(*catalog.Manifest) (*catalog.Manifest, error) { return nil, catalog.ErrNothingToDo }
 			_, err := a.Commit()
-			f.ok(err)
+			f.OK(err)
 		}
 	}
-	f.whole(k, 4, 4)
+	f.Whole(k, 4, 4)
 
 	// Heal alone, without a commit.
 	f.Drop()
 	got, _, err := catalog.Heal(f.Ctx, f.DB, f.Store, k.Tenant, k.Hash())
-	f.ok(err)
+	f.OK(err)
 	if got == nil || got.Generation != 4 || f.Head(k).Key != got.Key() {
 		t.Fatalf("healed to %+v", got)
 	}
@@ -270,8 +270,8 @@ func testOlderCatalog(t *testing.T, f *Fixture) {
 func testBucketBehind(t *testing.T, f *Fixture) {
 	k := Study(1)
 	m := f.Done(k, "a")
-	f.ok(f.Store.Delete(f.Ctx, catalog.PublishedKey(m.Key())))
-	f.ok(f.Store.Delete(f.Ctx, m.Key()))
+	f.OK(f.Store.Delete(f.Ctx, catalog.PublishedKey(m.Key())))
+	f.OK(f.Store.Delete(f.Ctx, m.Key()))
 	a := f.Work(f.Arrive(k, "b").ID)
 	_, err := a.Commit()
 	f.wantErr(err, catalog.ErrBucketBehind)
@@ -279,7 +279,7 @@ func testBucketBehind(t *testing.T, f *Fixture) {
 		t.Fatalf("the change was called %d times", a.Calls)
 	}
 	rep, err := catalog.Rebuild(f.Ctx, f.DB, f.Store, catalog.RebuildOptions{})
-	f.ok(err)
+	f.OK(err)
 	if len(rep.Missing) != 1 || rep.Missing[0] != k {
 		t.Fatalf("rebuild reports %+v, want the study as missing", rep)
 	}

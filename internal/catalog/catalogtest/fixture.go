@@ -17,11 +17,18 @@ import (
 
 	"github.com/radtier/radtier/internal/catalog"
 	"github.com/radtier/radtier/internal/objstore"
-	"github.com/radtier/radtier/internal/objstore/mem"
 )
 
-// Run runs the suite. fresh returns where a new, empty database is; the suite opens it, also several times at once.
-func Run(t *testing.T, fresh func(t testing.TB) catalog.Config) {
+// Maker makes what the suite runs on.
+type Maker struct {
+	// Catalog returns where a new, empty database is; the suite opens it, also several times at once.
+	Catalog func(t testing.TB) catalog.Config
+	// Store returns a new, empty store that goes by a clock.
+	Store func(t testing.TB, now func() time.Time) objstore.Store
+}
+
+// Run runs the suite.
+func Run(t *testing.T, fresh Maker) {
 	for _, c := range []struct {
 		name string
 		run  func(*testing.T, *Fixture)
@@ -45,19 +52,15 @@ type Fixture struct {
 	DB    *catalog.DB
 	Store *Store
 	Clock *Clock
-	fresh func(t testing.TB) catalog.Config
+	fresh Maker
 	cfg   catalog.Config
 }
 
 // New opens an empty catalog and an empty store.
-func New(t *testing.T, fresh func(t testing.TB) catalog.Config) *Fixture {
+func New(t *testing.T, fresh Maker) *Fixture {
 	t.Helper()
 	clock := &Clock{at: time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC)}
-	inner, err := mem.New(mem.Options{Clock: clock.Now})
-	if err != nil {
-		t.Fatal(err)
-	}
-	f := &Fixture{T: t, Ctx: t.Context(), Store: &Store{Store: inner}, Clock: clock, fresh: fresh}
+	f := &Fixture{T: t, Ctx: t.Context(), Store: &Store{Store: fresh.Store(t, clock.Now)}, Clock: clock, fresh: fresh}
 	f.Drop()
 	return f
 }
@@ -65,7 +68,7 @@ func New(t *testing.T, fresh func(t testing.TB) catalog.Config) *Fixture {
 // Drop replaces the catalog by an empty one: the disk of the database is lost.
 func (f *Fixture) Drop() {
 	f.T.Helper()
-	f.cfg = f.fresh(f.T)
+	f.cfg = f.fresh.Catalog(f.T)
 	f.cfg.Now = f.Clock.Now
 	f.DB = f.Again()
 }
@@ -74,7 +77,7 @@ func (f *Fixture) Drop() {
 func (f *Fixture) Again() *catalog.DB {
 	f.T.Helper()
 	db, err := catalog.Open(f.Ctx, f.cfg)
-	f.ok(err)
+	f.OK(err)
 	f.T.Cleanup(func() {
 		if err := db.Close(); err != nil {
 			f.T.Error(err)
@@ -83,7 +86,8 @@ func (f *Fixture) Again() *catalog.DB {
 	return db
 }
 
-func (f *Fixture) ok(err error) {
+// OK ends the test if err is one.
+func (f *Fixture) OK(err error) {
 	f.T.Helper()
 	if err != nil {
 		f.T.Fatal(err)
@@ -120,7 +124,18 @@ func (c *Clock) Move(d time.Duration) {
 // Store counts puts and fails when it is told to.
 type Store struct {
 	objstore.Store
-	OnPut func(key string, data []byte) ([]byte, error) // what is really stored, and what the caller is told
+	OnPut    func(key string, data []byte) ([]byte, error) // what is really stored, and what the caller is told
+	OnDelete func(key string) error                        // an error: nothing is deleted
+}
+
+// Delete implements objstore.Store.
+func (s *Store) Delete(ctx context.Context, key string) error {
+	if s.OnDelete != nil {
+		if err := s.OnDelete(key); err != nil {
+			return err
+		}
+	}
+	return s.Store.Delete(ctx, key)
 }
 
 // Put implements objstore.Store. With a nil body from OnPut nothing is stored.
@@ -145,12 +160,13 @@ func (f *Fixture) Keys(prefix string) []string {
 	f.T.Helper()
 	var keys []string
 	for info, err := range f.Store.List(f.Ctx, prefix, "") {
-		f.ok(err)
+		f.OK(err)
 		keys = append(keys, info.Key)
 	}
 	return keys
 }
 
+// lease is what attempts of the fixture own their jobs for.
 const lease = time.Minute
 
 // Study is a key of the test tenant.
@@ -162,7 +178,7 @@ func Study(n int) catalog.StudyKey {
 func (f *Fixture) Arrive(k catalog.StudyKey, file string) catalog.Job {
 	f.T.Helper()
 	job, err := f.DB.Enqueue(f.Ctx, catalog.Arrival{StudyKey: k, Source: "/in", Files: []catalog.SourceFile{{Path: "/in/" + file, Size: 1000, ModTime: f.Clock.Now()}}, Complete: true}, 0)
-	f.ok(err)
+	f.OK(err)
 	return job
 }
 
@@ -170,7 +186,7 @@ func (f *Fixture) Arrive(k catalog.StudyKey, file string) catalog.Job {
 func (f *Fixture) Own(id string) catalog.Job {
 	f.T.Helper()
 	job, err := f.DB.Own(f.Ctx, id, "worker", lease)
-	f.ok(err)
+	f.OK(err)
 	return job
 }
 
@@ -187,7 +203,7 @@ func (f *Fixture) Work(id string) *Attempt {
 	f.T.Helper()
 	a := &Attempt{f: f, Job: f.Own(id)}
 	_, want, err := f.DB.Arrivals(f.Ctx, id)
-	f.ok(err)
+	f.OK(err)
 	pack := a.put(catalog.PackKey(a.Job.StudyKey, id, a.Job.Attempt, 1), 700)
 	hot := a.put(catalog.HotKey(a.Job.StudyKey, id, a.Job.Attempt), 90)
 	a.Input = catalog.CommitInput{Job: id, Attempt: a.Job.Attempt, Key: a.Job.StudyKey, Owner: "worker", Action: "derive", Done: want,
@@ -232,7 +248,7 @@ func (a *Attempt) put(key string, n int) object {
 	a.f.T.Helper()
 	data := bytes.Repeat([]byte(key[len(key)-1:]), n)
 	_, err := a.f.Store.Store.Put(a.f.Ctx, key, bytes.NewReader(data), objstore.PutOptions{Size: int64(n)})
-	a.f.ok(err)
+	a.f.OK(err)
 	sum := sha256.Sum256(data)
 	return object{key, hex.EncodeToString(sum[:]), int64(n)}
 }
@@ -246,18 +262,18 @@ func (a *Attempt) Commit() (*catalog.Manifest, error) {
 func (f *Fixture) Done(k catalog.StudyKey, file string) *catalog.Manifest {
 	f.T.Helper()
 	m, err := f.Work(f.Arrive(k, file).ID).Commit()
-	f.ok(err)
+	f.OK(err)
 	return m
 }
 
-// errCrash is the end of a process.
-var errCrash = errors.New("crash")
+// ErrCrash is the end of a process.
+var ErrCrash = errors.New("crash")
 
-// crashAt is a hook that crashes at a step.
-func crashAt(step string) catalog.Hooks {
+// CrashAt is a hook that crashes at a step.
+func CrashAt(step string) catalog.Hooks {
 	return func(_ context.Context, name string) error {
 		if name == step {
-			return errCrash
+			return ErrCrash
 		}
 		return nil
 	}
@@ -266,14 +282,14 @@ func crashAt(step string) catalog.Hooks {
 // Reconcile runs the reconciler.
 func (f *Fixture) Reconcile() {
 	f.T.Helper()
-	f.ok(catalog.Reconcile(f.Ctx, f.DB, f.Store))
+	f.OK(catalog.Reconcile(f.Ctx, f.DB, f.Store))
 }
 
 // Job reads a job.
 func (f *Fixture) Job(id string) catalog.Job {
 	f.T.Helper()
 	job, err := f.DB.Job(f.Ctx, id)
-	f.ok(err)
+	f.OK(err)
 	return job
 }
 
@@ -281,7 +297,7 @@ func (f *Fixture) Job(id string) catalog.Job {
 func (f *Fixture) Head(k catalog.StudyKey) catalog.Head {
 	f.T.Helper()
 	h, err := f.DB.Head(f.Ctx, k)
-	f.ok(err)
+	f.OK(err)
 	return *h
 }
 
@@ -289,26 +305,26 @@ func (f *Fixture) Head(k catalog.StudyKey) catalog.Head {
 func (f *Fixture) Events() []catalog.Event {
 	f.T.Helper()
 	var list []catalog.Event
-	f.ok(f.DB.Events(f.Ctx, func(e catalog.Event) error { list = append(list, e); return nil }))
+	f.OK(f.DB.Events(f.Ctx, func(e catalog.Event) error { list = append(list, e); return nil }))
 	return list
 }
 
-// whole checks that a study is stored once and completely: a published head of
+// Whole checks that a study is stored once and completely: a published head of
 // that generation and so many packs, one event for each commit, nothing left to do.
-func (f *Fixture) whole(k catalog.StudyKey, generation int64, packs int) {
+func (f *Fixture) Whole(k catalog.StudyKey, generation int64, packs int) {
 	f.T.Helper()
 	h := f.Head(k)
 	if h.Generation != generation || !h.Published || h.Status != catalog.StatusStored {
 		f.T.Fatalf("head is %+v, want generation %d, published and stored", h, generation)
 	}
 	m, err := catalog.LoadManifest(f.Ctx, f.Store, h.Ref)
-	f.ok(err)
+	f.OK(err)
 	if len(m.Packs) != packs {
 		f.T.Fatalf("head has %d packs, want %d", len(m.Packs), packs)
 	}
 	m.Objects(func(key string, _ catalog.Class, _ string, size int64) {
 		info, err := f.Store.Head(f.Ctx, key)
-		f.ok(err)
+		f.OK(err)
 		if info.Size != size {
 			f.T.Fatalf("object %s has %d bytes, manifest says %d", key, info.Size, size)
 		}
@@ -317,12 +333,12 @@ func (f *Fixture) whole(k catalog.StudyKey, generation int64, packs int) {
 		f.T.Fatalf("published mark: %v", err)
 	}
 	c, err := f.DB.Counts(f.Ctx)
-	f.ok(err)
+	f.OK(err)
 	if c.Arrivals != 0 || c.Jobs[catalog.JobQueued] != 0 || c.Jobs[catalog.JobRunning] != 0 || c.Jobs[catalog.JobFailed] != 0 {
 		f.T.Fatalf("work is left: %+v", c)
 	}
 	s, err := f.DB.FindStudy(f.Ctx, k.Tenant, k.UID)
-	f.ok(err)
+	f.OK(err)
 	if s.Want != s.Done || s.Instances != packs || s.StoredBytes != m.Totals.StoredBytes {
 		f.T.Fatalf("row is %+v, manifest has %+v", s, m.Totals)
 	}

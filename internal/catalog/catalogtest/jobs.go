@@ -25,7 +25,7 @@ func testEnqueue(t *testing.T, f *Fixture) {
 		t.Helper()
 		a.StudyKey, a.Source = k, "/in"
 		job, err := f.DB.Enqueue(f.Ctx, a, quiet)
-		f.ok(err)
+		f.OK(err)
 		return job
 	}
 	first := add(catalog.Arrival{Files: files(at, "a", "b")}, time.Hour)
@@ -47,7 +47,7 @@ func testEnqueue(t *testing.T, f *Fixture) {
 		}
 	}
 	list, want, err := f.DB.Arrivals(f.Ctx, first.ID)
-	f.ok(err)
+	f.OK(err)
 	if want != 4 || len(list) != 4 || !reflect.DeepEqual(list[0].Files, files(at, "a", "b")) || list[3].After != catalog.AfterDelete || list[2].Seq != 3 || list[0].StudyKey != k {
 		t.Fatalf("got %d arrivals up to %d: %+v", len(list), want, list)
 	}
@@ -84,20 +84,20 @@ func testWantDone(t *testing.T, f *Fixture) {
 	_, err := f.DB.Own(f.Ctx, a.Job.ID, "second", lease)
 	f.wantErr(err, catalog.ErrLeased)
 	_, err = a.Commit()
-	f.ok(err)
+	f.OK(err)
 	job := f.Job(a.Job.ID)
 	if job.State != catalog.JobQueued || job.Want != 3 || job.Done != 1 || job.Owner != "" {
 		t.Fatalf("after the commit the job is %+v, want queued, want 3, done 1", job)
 	}
 	b := f.Work(job.ID)
 	list, want, err := f.DB.Arrivals(f.Ctx, job.ID)
-	f.ok(err)
+	f.OK(err)
 	if len(list) != 2 || want != 3 || list[0].Seq != 2 {
 		t.Fatalf("the second attempt gets %d arrivals up to %d, want 2 up to 3", len(list), want)
 	}
 	_, err = b.Commit()
-	f.ok(err)
-	f.whole(k, 2, 2)
+	f.OK(err)
+	f.Whole(k, 2, 2)
 	if again := f.Arrive(k, "d"); again.ID == job.ID || again.State != catalog.JobQueued || again.Want != 4 {
 		t.Fatalf("after the job was done a new arrival got %+v, want a new job", again)
 	}
@@ -109,7 +109,7 @@ func testQuiet(t *testing.T, f *Fixture) {
 	add := func(complete bool, names ...string) catalog.Job {
 		t.Helper()
 		job, err := f.DB.Enqueue(f.Ctx, catalog.Arrival{StudyKey: k, Source: "/in", Files: files(f.Clock.Now(), names...), Complete: complete}, quiet)
-		f.ok(err)
+		f.OK(err)
 		return job
 	}
 	due := func(want int) {
@@ -135,7 +135,7 @@ func testQuiet(t *testing.T, f *Fixture) {
 	a := f.Work(job.ID)
 	add(false, "d")
 	_, err = a.Commit()
-	f.ok(err)
+	f.OK(err)
 	due(0) // the late one waits for its own quiet time
 	f.Clock.Move(quiet)
 	due(1)
@@ -148,20 +148,20 @@ func testLease(t *testing.T, f *Fixture) {
 		t.Fatalf("owned job is %+v", job)
 	}
 	f.Clock.Move(lease - time.Second)
-	f.ok(f.DB.Renew(f.Ctx, id, 1, lease))
+	f.OK(f.DB.Renew(f.Ctx, id, 1, lease))
 	f.Clock.Move(lease - time.Second)
 	_, err := f.DB.Own(f.Ctx, id, "other", lease)
 	f.wantErr(err, catalog.ErrLeased)
 	f.wantErr(f.DB.Renew(f.Ctx, id, 2, lease), catalog.ErrStale)
 	f.wantErr(f.DB.Renew(f.Ctx, "NONE", 1, lease), catalog.ErrStale)
 	f.Clock.Move(2 * time.Second)
-	f.ok(f.DB.Renew(f.Ctx, id, 1, lease)) // expired, and nobody took it
+	f.OK(f.DB.Renew(f.Ctx, id, 1, lease)) // expired, and nobody took it
 	f.Clock.Move(2 * lease)
 	if due, err := f.DB.Due(f.Ctx, 5); err != nil || len(due) != 1 {
 		t.Fatalf("due with an expired lease: %v, %v", due, err)
 	}
 	job, err = f.DB.Own(f.Ctx, id, "other", lease)
-	f.ok(err)
+	f.OK(err)
 	if job.Attempt != 2 || job.Crashes != 1 || job.Owner != "other" {
 		t.Fatalf("taken over: %+v, want attempt 2 after 1 crash", job)
 	}
@@ -182,7 +182,7 @@ func testPoison(t *testing.T, f *Fixture) {
 		f.Own(id)
 		for n := 1; n < catalog.MaxCrashes; n++ {
 			f.Clock.Move(2 * lease)
-			f.ok(notice(id))
+			f.OK(notice(id))
 		}
 		f.Clock.Move(2 * lease)
 		err := notice(id)
@@ -202,19 +202,19 @@ func testPoison(t *testing.T, f *Fixture) {
 	// a person looked: it is worked on again, and its arrivals are still there
 	k := catalog.StudyKey{Tenant: "north", UID: "by the reconciler"}
 	var id string
-	f.ok(f.DB.Jobs(f.Ctx, func(j catalog.Job) error {
+	f.OK(f.DB.Jobs(f.Ctx, func(j catalog.Job) error {
 		if j.StudyKey == k {
 			id = j.ID
 		}
 		return nil
 	}, catalog.JobFailed))
 	job, err := f.DB.Reopen(f.Ctx, id)
-	f.ok(err)
+	f.OK(err)
 	if job.State != catalog.JobQueued || job.Crashes != 0 || job.Attempt != catalog.MaxCrashes {
 		t.Fatalf("reopened job is %+v", job)
 	}
 	_, err = f.Work(id).Commit()
-	f.ok(err)
+	f.OK(err)
 	_, err = f.DB.Reopen(f.Ctx, id)
 	f.wantErr(err, catalog.ErrClosed)
 	// or new files come: a new job takes up the old ones too
@@ -224,7 +224,7 @@ func testPoison(t *testing.T, f *Fixture) {
 		t.Fatalf("the new job has %d arrivals up to %d, %v; want 2", len(list), want, err)
 	}
 	_, err = f.Work(second.ID).Commit()
-	f.ok(err)
+	f.OK(err)
 	if err := f.DB.Jobs(f.Ctx, func(j catalog.Job) error {
 		if j.StudyKey == k {
 			return fmt.Errorf("job %s still counts as failed", j.ID)
@@ -251,7 +251,7 @@ func testRelease(t *testing.T, f *Fixture) {
 	} {
 		k := catalog.StudyKey{Tenant: "t-" + strings.ReplaceAll(c.name, " ", ""), UID: "1"}
 		job := f.Own(f.Arrive(k, "a").ID)
-		f.ok(f.DB.Release(f.Ctx, job.ID, job.Attempt, c.r))
+		f.OK(f.DB.Release(f.Ctx, job.ID, job.Attempt, c.r))
 		f.wantErr(f.DB.Release(f.Ctx, job.ID, job.Attempt, c.r), catalog.ErrStale)
 		got := f.Job(job.ID)
 		if got.State != c.state || !got.ReadyAt.Equal(f.Clock.Now().Add(c.after)) || got.Failures != c.failures || got.Crashes != 0 || got.Attempt != 1 || got.LastError == "" || len(got.LastError) > 4000 {
@@ -282,7 +282,7 @@ func testDue(t *testing.T, f *Fixture) {
 	due := func(limit int) string {
 		t.Helper()
 		list, err := f.DB.Due(f.Ctx, limit)
-		f.ok(err)
+		f.OK(err)
 		var names []string
 		for _, j := range list {
 			names = append(names, name[j.ID])
@@ -335,9 +335,9 @@ func testOddNames(t *testing.T, f *Fixture) {
 			}
 			continue
 		}
-		f.ok(err)
+		f.OK(err)
 		list, _, err := f.DB.Arrivals(f.Ctx, job.ID)
-		f.ok(err)
+		f.OK(err)
 		if job.UID != uid || list[0].UID != uid || list[0].Source != "/in\xff" || !reflect.DeepEqual(list[0].Files[0], file) {
 			t.Fatalf("UID %q came back as %q, %+v", uid, job.UID, list[0])
 		}
@@ -350,16 +350,16 @@ func testOddNames(t *testing.T, f *Fixture) {
 			return m, err
 		}
 		_, err = a.Commit()
-		f.ok(err)
+		f.OK(err)
 		m, err := catalog.LoadHead(f.Ctx, f.DB, f.Store, k)
-		f.ok(err)
+		f.OK(err)
 		if m.StudyUID != uid || m.Withdrawn[0].SOPUID != uid || m.Hot.Thumbs[uid] != (catalog.Range{0, 1}) {
 			t.Fatalf("manifest of UID %q has %q", uid, m.StudyUID)
 		}
 		if s, err := f.DB.FindStudy(f.Ctx, "", uid); err != nil || s.StudyKey != k {
 			t.Fatalf("found %+v, %v for UID %q", s, err, uid)
 		}
-		f.whole(k, 1, 1)
+		f.Whole(k, 1, 1)
 	}
 	if s, err := f.DB.FindStudy(f.Ctx, "", "%"); err == nil {
 		t.Fatalf("%% found %+v", s)

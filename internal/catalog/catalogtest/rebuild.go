@@ -20,13 +20,13 @@ func (f *Fixture) rows() []string {
 	f.T.Helper()
 	var list []string
 	for s, err := range f.DB.Studies(f.Ctx, catalog.Filter{}) {
-		f.ok(err)
+		f.OK(err)
 		list = append(list, fmt.Sprintf("%+v", s))
 		holdings, err := f.DB.Holdings(f.Ctx, s.StudyKey)
-		f.ok(err)
+		f.OK(err)
 		list = append(list, fmt.Sprintf("%+v", holdings))
 	}
-	f.ok(f.DB.QuarantineList(f.Ctx, "", func(q catalog.QuarantineEntry) error {
+	f.OK(f.DB.QuarantineList(f.Ctx, "", func(q catalog.QuarantineEntry) error {
 		q.ID, q.Path = "", "" // made anew; where it came from is not in the bucket
 		list = append(list, fmt.Sprintf("%+v", q))
 		return nil
@@ -59,15 +59,15 @@ func (f *Fixture) fill() {
 		return m, err
 	}
 	_, err := a.Commit()
-	f.ok(err)
+	f.OK(err)
 	orphan := f.Work(f.Arrive(Study(0), "orphan").ID) // no commit: only packs
-	orphan.Input.Hooks = crashAt(catalog.StepManifestPut)
+	orphan.Input.Hooks = CrashAt(catalog.StepManifestPut)
 	_, err = orphan.Commit()
-	f.wantErr(err, errCrash)
-	f.ok(f.DB.Release(f.Ctx, orphan.Job.ID, orphan.Job.Attempt, catalog.Requeue("stop")))
+	f.wantErr(err, ErrCrash)
+	f.OK(f.DB.Release(f.Ctx, orphan.Job.ID, orphan.Job.Attempt, catalog.Requeue("stop")))
 	b := f.Work(orphan.Job.ID)
 	_, err = b.Commit()
-	f.ok(err)
+	f.OK(err)
 }
 
 // quarantined puts a file into quarantine as ingest does.
@@ -76,12 +76,12 @@ func (f *Fixture) quarantined(tenant, data, reason string) catalog.Quarantined {
 	sum := fmt.Sprintf("%064x", len(data))
 	q := catalog.Quarantined{SHA256: sum, Size: int64(len(data)), Key: catalog.QuarantineKey(tenant, sum), Reason: reason}
 	note, err := json.Marshal(q)
-	f.ok(err)
+	f.OK(err)
 	for key, body := range map[string][]byte{q.Key: []byte(data), q.Key + ".json": note} {
 		_, err := f.Store.Store.Put(f.Ctx, key, bytes.NewReader(body), objstore.PutOptions{Size: int64(len(body))})
-		f.ok(err)
+		f.OK(err)
 	}
-	f.ok(f.DB.QuarantineAdd(f.Ctx, catalog.QuarantineEntry{Tenant: tenant, Quarantined: q, Path: "/in/broken"}))
+	f.OK(f.DB.QuarantineAdd(f.Ctx, catalog.QuarantineEntry{Tenant: tenant, Quarantined: q, Path: "/in/broken"}))
 	return q
 }
 
@@ -95,7 +95,7 @@ func testRebuild(t *testing.T, f *Fixture) {
 	}
 	calls := 0
 	rep, err := catalog.Rebuild(f.Ctx, f.DB, f.Store, catalog.RebuildOptions{Progress: func(catalog.RebuildReport) { calls++ }})
-	f.ok(err)
+	f.OK(err)
 	if rep.Studies != 9 || rep.Quarantined != 1 || len(rep.Forks)+len(rep.Damaged)+len(rep.Missing)+rep.Unpublished != 0 || calls != 9 {
 		t.Fatalf("report is %+v after %d calls, want 9 studies and 1 quarantined file", rep, calls)
 	}
@@ -111,7 +111,7 @@ func testRebuild(t *testing.T, f *Fixture) {
 	// One tenant only.
 	f.Drop()
 	rep, err = catalog.Rebuild(f.Ctx, f.DB, f.Store, catalog.RebuildOptions{Tenant: "south"})
-	f.ok(err)
+	f.OK(err)
 	if rep.Studies != 3 {
 		t.Fatalf("rebuild of one tenant: %+v, want 3 studies", rep)
 	}
@@ -119,15 +119,15 @@ func testRebuild(t *testing.T, f *Fixture) {
 	damaged := f.Keys("t/north/s/")
 	for _, key := range damaged {
 		if strings.HasSuffix(key, ".json") {
-			f.ok(f.Store.Delete(f.Ctx, key))
+			f.OK(f.Store.Delete(f.Ctx, key))
 			_, err := f.Store.Put(f.Ctx, key, strings.NewReader("{}"), objstore.PutOptions{Size: 2})
-			f.ok(err)
+			f.OK(err)
 			break
 		}
 	}
 	f.Drop()
 	rep, err = catalog.Rebuild(f.Ctx, f.DB, f.Store, catalog.RebuildOptions{})
-	f.ok(err)
+	f.OK(err)
 	if rep.Studies != 8 || len(rep.Damaged) != 1 {
 		t.Fatalf("rebuild with a damaged manifest: %+v, want 8 studies and 1 damaged", rep)
 	}
@@ -138,13 +138,13 @@ func testRebuildInUse(t *testing.T, f *Fixture) {
 	f.fill()
 	k := Study(77)
 	a := f.Work(f.Arrive(k, "a").ID)
-	a.Input.Hooks = crashAt(catalog.StepDecided)
+	a.Input.Hooks = CrashAt(catalog.StepDecided)
 	_, err := a.Commit()
-	f.wantErr(err, errCrash)
+	f.wantErr(err, ErrCrash)
 	queued := f.Arrive(Study(78), "b")
 	want := f.rows()
 	rep, err := catalog.Rebuild(f.Ctx, f.DB, f.Store, catalog.RebuildOptions{})
-	f.ok(err)
+	f.OK(err)
 	if rep.Studies != 10 || rep.Unpublished != 0 || len(rep.Missing) != 0 {
 		t.Fatalf("report is %+v, want 10 studies", rep)
 	}
@@ -158,7 +158,7 @@ func testRebuildInUse(t *testing.T, f *Fixture) {
 		}
 	}
 	_, err = f.Work(queued.ID).Commit()
-	f.ok(err)
+	f.OK(err)
 }
 
 func testReads(t *testing.T, f *Fixture) {
@@ -167,7 +167,7 @@ func testReads(t *testing.T, f *Fixture) {
 	list := func(q catalog.Filter) (n int, last catalog.Study) {
 		t.Helper()
 		for s, err := range f.DB.Studies(f.Ctx, q) {
-			f.ok(err)
+			f.OK(err)
 			n++
 			last = s
 		}
@@ -222,7 +222,7 @@ func testReads(t *testing.T, f *Fixture) {
 	f.wantErr(err, catalog.ErrNoStudy)
 
 	c, err := f.DB.Counts(f.Ctx)
-	f.ok(err)
+	f.OK(err)
 	if c.Studies[catalog.StatusStored] != 8 || c.Studies[catalog.StatusPartial] != 1 || c.Studies[catalog.StatusNew] != 2 || c.Jobs[catalog.JobQueued] != 2 ||
 		c.Arrivals != 2 || c.Instances != 2 || c.Bytes != 2000 || c.Quarantine != 1 || c.Totals.Instances != 16 {
 		t.Errorf("counts are %+v", c)
@@ -232,21 +232,21 @@ func testReads(t *testing.T, f *Fixture) {
 func testQuarantine(t *testing.T, f *Fixture) {
 	q := f.quarantined("north", "xx", "not DICOM")
 	f.quarantined("south", "xxx", "not DICOM")
-	f.ok(f.DB.QuarantineAdd(f.Ctx, catalog.QuarantineEntry{Tenant: "north", Quarantined: q, Hash: "ab"})) // again, now with its study
+	f.OK(f.DB.QuarantineAdd(f.Ctx, catalog.QuarantineEntry{Tenant: "north", Quarantined: q, Hash: "ab"})) // again, now with its study
 	list := func(tenant string) (out []catalog.QuarantineEntry) {
 		t.Helper()
-		f.ok(f.DB.QuarantineList(f.Ctx, tenant, func(e catalog.QuarantineEntry) error { out = append(out, e); return nil }))
+		f.OK(f.DB.QuarantineList(f.Ctx, tenant, func(e catalog.QuarantineEntry) error { out = append(out, e); return nil }))
 		return out
 	}
 	got := list("north")
 	if len(got) != 1 || len(list("")) != 2 || got[0].Hash != "ab" || got[0].Path != "/in/broken" || got[0].State != catalog.QuarantineOpen || got[0].Quarantined != q {
 		t.Fatalf("quarantine of north is %+v", got)
 	}
-	f.ok(f.DB.QuarantineRetry(f.Ctx, got[0].ID))
+	f.OK(f.DB.QuarantineRetry(f.Ctx, got[0].ID))
 	if got = list("north"); got[0].State != catalog.QuarantineRetry {
 		t.Fatalf("after retry: %+v", got)
 	}
-	f.ok(f.DB.QuarantineRemove(f.Ctx, got[0].ID))
+	f.OK(f.DB.QuarantineRemove(f.Ctx, got[0].ID))
 	f.wantErr(f.DB.QuarantineRemove(f.Ctx, got[0].ID), catalog.ErrNoEntry)
 	if len(list("")) != 1 {
 		t.Fatal("not removed")
@@ -269,7 +269,7 @@ func testEvents(t *testing.T, f *Fixture) {
 	})
 	f.wantErr(err, boom)
 	other := f.Again()
-	f.ok(other.Events(f.Ctx, func(e catalog.Event) error { second = append(second, e.ID); return nil }))
+	f.OK(other.Events(f.Ctx, func(e catalog.Event) error { second = append(second, e.ID); return nil }))
 	if len(first) != 2 || len(second) != 1 || second[0] == first[0] || second[0] == first[1] {
 		t.Fatalf("delivered %v, then %v; want 2, then the third", first, second)
 	}
@@ -295,27 +295,27 @@ func testCleanup(t *testing.T, f *Fixture) {
 	dir, target := t.TempDir(), t.TempDir()
 	write := func(name, data string) catalog.SourceFile {
 		path := filepath.Join(dir, name)
-		f.ok(os.MkdirAll(filepath.Dir(path), 0o755))
-		f.ok(os.WriteFile(path, []byte(data), 0o644))
+		f.OK(os.MkdirAll(filepath.Dir(path), 0o755))
+		f.OK(os.WriteFile(path, []byte(data), 0o644))
 		info, err := os.Stat(path)
-		f.ok(err)
+		f.OK(err)
 		return catalog.SourceFile{Path: path, Size: info.Size(), ModTime: info.ModTime()}
 	}
 	exists := func(path string) bool { _, err := os.Stat(path); return err == nil }
 	queue := func(n int, after, moveTo string, list ...catalog.SourceFile) catalog.Job {
 		t.Helper()
 		job, err := f.DB.Enqueue(f.Ctx, catalog.Arrival{StudyKey: Study(n), Source: dir, Files: list, After: after, MoveTo: moveTo, Complete: true}, 0)
-		f.ok(err)
+		f.OK(err)
 		return job
 	}
 	keep, gone, changed := write("keep", "k"), write("gone", "g"), write("changed", "c")
 	for n, after := range []string{catalog.AfterKeep, catalog.AfterDelete} {
 		list := [][]catalog.SourceFile{{keep}, {gone, changed, {Path: filepath.Join(dir, "absent"), Size: 1}}}[n]
 		a := f.Work(queue(n, after, "", list...).ID)
-		f.ok(os.WriteFile(changed.Path, []byte("other"), 0o644)) // somebody writes a new file of that name
-		a.Input.Hooks = crashAt(catalog.StepDecided)
+		f.OK(os.WriteFile(changed.Path, []byte("other"), 0o644)) // somebody writes a new file of that name
+		a.Input.Hooks = CrashAt(catalog.StepDecided)
 		_, err := a.Commit()
-		f.wantErr(err, errCrash)
+		f.wantErr(err, ErrCrash)
 		if !exists(gone.Path) {
 			t.Fatal("a source file went before its commit was published")
 		}
@@ -326,10 +326,10 @@ func testCleanup(t *testing.T, f *Fixture) {
 	}
 
 	sub, clash, same := write("s/sub", "sub"), write("clash", "new"), write("same", "same")
-	f.ok(os.WriteFile(filepath.Join(target, "clash"), []byte("old"), 0o644))
-	f.ok(os.WriteFile(filepath.Join(target, "same"), []byte("same"), 0o644))
+	f.OK(os.WriteFile(filepath.Join(target, "clash"), []byte("old"), 0o644))
+	f.OK(os.WriteFile(filepath.Join(target, "same"), []byte("same"), 0o644))
 	_, err := f.Work(queue(3, catalog.AfterMove, target, sub, clash, same).ID).Commit()
-	f.ok(err)
+	f.OK(err)
 	for name, want := range map[string]string{"s/sub": "sub", "clash": "old", "clash~1": "new", "same": "same"} {
 		if got, err := os.ReadFile(filepath.Join(target, name)); err != nil || string(got) != want {
 			t.Errorf("moved %s holds %q, %v; want %q", name, got, err, want)
@@ -344,15 +344,15 @@ func testCleanup(t *testing.T, f *Fixture) {
 
 	// A clean-up that cannot be done is tried again, later.
 	blocked := write("blocked", "b")
-	f.ok(os.WriteFile(filepath.Join(target, "file"), nil, 0o644))
+	f.OK(os.WriteFile(filepath.Join(target, "file"), nil, 0o644))
 	_, err = f.Work(queue(4, catalog.AfterMove, filepath.Join(target, "file", "x"), blocked).ID).Commit()
-	f.ok(err)
+	f.OK(err)
 	c, err := f.DB.Counts(f.Ctx)
-	f.ok(err)
+	f.OK(err)
 	if !exists(blocked.Path) || c.Cleanups != 1 {
 		t.Fatalf("blocked clean-up: file is there %v, %d rows; want true, 1", exists(blocked.Path), c.Cleanups)
 	}
-	f.ok(os.Remove(filepath.Join(target, "file")))
+	f.OK(os.Remove(filepath.Join(target, "file")))
 	f.Reconcile()
 	if !exists(blocked.Path) {
 		t.Fatal("tried again without a pause")
