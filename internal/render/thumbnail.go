@@ -20,17 +20,16 @@ const maxAspect = 16
 // Thumbnail returns img with square pixels and its longer side at most side
 // pixels (0: DefaultSide), shrunk by area average. aspect is the height of a pixel divided by
 // its width ([Params.Aspect]). An image that is small enough is not enlarged, except along the
-// longer side of its pixels. The result is *[image.Gray] for *[image.Gray], else *[image.NRGBA]. It takes memory for 16 thumbnails at most, however large img is.
+// longer side of its pixels. The result is *[image.Gray] for *[image.Gray], else *[image.NRGBA]. Beyond img it takes some MiB at most, however large that is.
 func Thumbnail(img image.Image, aspect float64, side int) image.Image {
 	if side <= 0 {
 		side = DefaultSide
 	}
 	size := thumbnailSize(img.Bounds().Size(), aspect, side)
 	gray, isGray := img.(*image.Gray)
-	if f := shrinkFactor(img.Bounds().Size(), size); f > 1 {
+	if f := shrinkFactors(img.Bounds().Size(), size); f != image.Pt(1, 1) {
 		if isGray {
-			gray = shrinkGray(gray, f)
-			img = gray
+			img = shrinkGray(gray, f)
 		} else if nrgba, ok := img.(*image.NRGBA); ok {
 			img = shrinkNRGBA(nrgba, f)
 		}
@@ -63,31 +62,30 @@ func thumbnailSize(n image.Point, aspect float64, side int) image.Point {
 	return image.Pt(max(1, int(math.Round(w))), max(1, int(math.Round(h))))
 }
 
-// shrinkFactor is the side of the boxes of whole pixels that are averaged
-// before imaging, so that twice the thumbnail remains for it to place exactly.
-func shrinkFactor(from, to image.Point) int {
-	return min(from.X/(2*to.X), from.Y/(2*to.Y))
+// shrinkFactors is the size of the boxes of whole pixels that are averaged
+// before imaging, so that at least twice the thumbnail remains for it to place exactly.
+func shrinkFactors(from, to image.Point) image.Point {
+	return image.Pt(max(1, from.X/(2*to.X)), max(1, from.Y/(2*to.Y)))
 }
 
-// shrinkGray averages boxes of f x f pixels; those at the right and lower border may be smaller.
-func shrinkGray(src *image.Gray, f int) *image.Gray {
-	b := src.Bounds()
-	dst := image.NewGray(image.Rect(0, 0, (b.Dx()+f-1)/f, (b.Dy()+f-1)/f))
+// shrinkGray averages boxes of f.X x f.Y pixels; those at the right and lower border may be smaller.
+func shrinkGray(src *image.Gray, f image.Point) *image.Gray {
+	size := src.Bounds().Size()
+	dst := image.NewGray(image.Rect(0, 0, (size.X+f.X-1)/f.X, (size.Y+f.Y-1)/f.Y))
 	sum := make([]uint32, dst.Rect.Dx())
 	for y := range dst.Rect.Dy() {
 		clear(sum)
-		rows := min(f, b.Dy()-y*f)
+		rows := min(f.Y, size.Y-y*f.Y)
 		for k := range rows {
-			row := src.Pix[(y*f+k)*src.Stride:][:b.Dx()]
+			row := src.Pix[(y*f.Y+k)*src.Stride:][:size.X]
 			for x := range sum {
-				box := row[x*f : min(x*f+f, len(row))]
-				for _, v := range box {
+				for _, v := range row[x*f.X : min((x+1)*f.X, len(row))] {
 					sum[x] += uint32(v)
 				}
 			}
 		}
 		for x, s := range sum {
-			n := uint32(rows * min(f, b.Dx()-x*f))
+			n := uint32(rows * min(f.X, size.X-x*f.X))
 			dst.Pix[y*dst.Stride+x] = uint8((s + n/2) / n)
 		}
 	}
@@ -95,17 +93,17 @@ func shrinkGray(src *image.Gray, f int) *image.Gray {
 }
 
 // shrinkNRGBA does the same for opaque colour.
-func shrinkNRGBA(src *image.NRGBA, f int) *image.NRGBA {
-	b := src.Bounds()
-	dst := image.NewNRGBA(image.Rect(0, 0, (b.Dx()+f-1)/f, (b.Dy()+f-1)/f))
+func shrinkNRGBA(src *image.NRGBA, f image.Point) *image.NRGBA {
+	size := src.Bounds().Size()
+	dst := image.NewNRGBA(image.Rect(0, 0, (size.X+f.X-1)/f.X, (size.Y+f.Y-1)/f.Y))
 	sum := make([][3]uint32, dst.Rect.Dx())
 	for y := range dst.Rect.Dy() {
 		clear(sum)
-		rows := min(f, b.Dy()-y*f)
+		rows := min(f.Y, size.Y-y*f.Y)
 		for k := range rows {
-			row := src.Pix[(y*f+k)*src.Stride:][:4*b.Dx()]
+			row := src.Pix[(y*f.Y+k)*src.Stride:][:4*size.X]
 			for x := range sum {
-				box := row[4*x*f : min(4*(x*f+f), len(row))]
+				box := row[4*x*f.X : min(4*(x+1)*f.X, len(row))]
 				for ; len(box) >= 4; box = box[4:] {
 					sum[x][0] += uint32(box[0])
 					sum[x][1] += uint32(box[1])
@@ -114,7 +112,7 @@ func shrinkNRGBA(src *image.NRGBA, f int) *image.NRGBA {
 			}
 		}
 		for x, s := range sum {
-			n := uint32(rows * min(f, b.Dx()-x*f))
+			n := uint32(rows * min(f.X, size.X-x*f.X))
 			d := dst.Pix[y*dst.Stride+4*x:][:4]
 			d[0], d[1], d[2], d[3] = uint8((s[0]+n/2)/n), uint8((s[1]+n/2)/n), uint8((s[2]+n/2)/n), 255
 		}
