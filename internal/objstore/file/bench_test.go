@@ -44,6 +44,26 @@ func BenchmarkPut(b *testing.B) {
 	}
 }
 
+// BenchmarkWriteSync is the floor of BenchmarkPut with one writer: the same bytes written and synced, without a name.
+func BenchmarkWriteSync(b *testing.B) {
+	data := storetest.PatternBytes(1, 300_000)
+	s := openAtRoot(b, b.TempDir(), Options{})
+	b.SetBytes(int64(len(data)))
+	for b.Loop() {
+		tmp, err := s.newTemp(0)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := tmp.f.Write(data); err != nil {
+			b.Fatal(err)
+		}
+		if err := tmp.f.Sync(); err != nil {
+			b.Fatal(err)
+		}
+		tmp.discard()
+	}
+}
+
 // BenchmarkGetRange reads one frame's worth from the middle of an object.
 func BenchmarkGetRange(b *testing.B) {
 	s := openAtRoot(b, b.TempDir(), Options{})

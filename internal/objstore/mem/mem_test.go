@@ -14,14 +14,14 @@ import (
 
 func TestConformance(t *testing.T) {
 	t.Run("OneClass", func(t *testing.T) {
-		storetest.Run(t, func(t *testing.T) objstore.Store { return open(t, Options{}) }, storetest.Options{MaxHeapBytes: -1})
+		storetest.Run(t, func(t *testing.T) objstore.Store { return open(t, Options{}) }, storetest.Options{MaxHeapBytes: -1, BigBytes: 8 << 20})
 	})
 	t.Run("Tiers", func(t *testing.T) {
 		var moved atomic.Int64
 		clock := func() time.Time { return time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(moved.Load())) }
 		classes := tiers.Classes{{Name: "HOT"}, {Name: "COOL", MinDays: 30}, {Name: "DEEP", MinDays: 180, Archive: true, RestoreDelay: 12 * time.Hour}}
 		storetest.Run(t, func(t *testing.T) objstore.Store { return open(t, Options{Classes: classes, Clock: clock}) }, storetest.Options{
-			ArchiveClass: "DEEP", RestoreDelay: 12 * time.Hour, Advance: func(d time.Duration) { moved.Add(int64(d)) }, MaxHeapBytes: -1,
+			ArchiveClass: "DEEP", RestoreDelay: 12 * time.Hour, Advance: func(d time.Duration) { moved.Add(int64(d)) }, MaxHeapBytes: -1, BigBytes: 8 << 20,
 		})
 	})
 }
