@@ -14,6 +14,8 @@ type Config struct {
 	Driver string           // "sqlite" (default)
 	DSN    string           // SQLite: path of the file
 	Now    func() time.Time // default time.Now
+	// MaxCrashes is how many attempts of a job may lose their lease before the job fails; default MaxCrashes.
+	MaxCrashes int
 }
 
 // DB is an open catalog, safe for concurrent use.
@@ -22,6 +24,8 @@ type DB struct {
 	w, r  *sql.DB
 	clock func() time.Time
 	turn  atomic.Uint64 // whose turn among tenants, see Due
+
+	maxCrashes int
 }
 
 // Open opens a catalog, makes it if it is new, and brings its schema up to date. A newer schema is ErrNewerSchema.
@@ -29,7 +33,10 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	db := &DB{clock: c.Now}
+	if c.MaxCrashes == 0 {
+		c.MaxCrashes = MaxCrashes
+	}
+	db := &DB{clock: c.Now, maxCrashes: c.MaxCrashes}
 	var err error
 	switch c.Driver {
 	case "", "sqlite":

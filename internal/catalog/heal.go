@@ -38,8 +38,7 @@ func healOnce(ctx context.Context, db *DB, store objstore.Store, tenant, hash st
 	if err != nil {
 		return nil, nil, err
 	}
-	prefix := studyPrefix(tenant, hash)
-	list, err := listManifests(ctx, store, prefix)
+	list, err := listManifests(ctx, store, studyPrefix(tenant, hash))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -47,14 +46,12 @@ func healOnce(ctx context.Context, db *DB, store objstore.Store, tenant, hash st
 	if err != nil {
 		return nil, list, err
 	}
-	switch {
-	case top == nil && row.Generation == 0:
+	if top == nil && row.Generation == 0 {
 		return nil, list, nil
-	case top != nil && top.Generation > row.Generation:
+	}
+	if top != nil && top.Generation > row.Generation {
 		m, err := db.reload(ctx, store, row, top, list)
 		return m, list, err
-	case top != nil && top.Generation == row.Generation && top.Key != row.Key:
-		return nil, list, &ForkError{prefix, top.Generation, []string{row.Key, top.Key}}
 	}
 	m, err := LoadManifest(ctx, store, row.Ref)
 	if errors.Is(err, objstore.ErrNotFound) {

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -21,7 +22,8 @@ const (
 	JobHeld    JobState = "held"
 )
 
-// MaxCrashes is how many attempts of a job may end by a lost lease, without a word, before the study is set aside.
+// MaxCrashes is how many attempts of a job may end by a lost lease, without a
+// word, before the study is set aside; Config.MaxCrashes replaces it.
 const MaxCrashes = 3
 
 // Job is one piece of work on a study.
@@ -45,6 +47,10 @@ type Job struct {
 const selectJob = `SELECT j.id, j.kind, j.tenant, s.uid, j.state, j.attempt, j.crashes, j.failures, j.owner, j.lease_until, j.ready_at, j.last_error, s.want, s.done, j.created, j.updated
 	FROM job j JOIN study s ON s.tenant = j.tenant AND s.hash = j.hash`
 
+const selectQueued = selectJob + ` WHERE j.tenant = ? AND j.state = 'queued' AND j.ready_at <= ? ORDER BY j.ready_at, j.id LIMIT ?`
+
+const selectOpen = selectJob + ` WHERE j.tenant = ? AND j.hash = ? AND j.state IN ('queued', 'running', 'held')`
+
 func scanJob(row interface{ Scan(...any) error }) (Job, error) {
 	var j Job
 	var lease, ready, created, updated int64
@@ -62,7 +68,7 @@ func (c conn) job(ctx context.Context, id string) (Job, error) {
 }
 
 func (c conn) openJob(ctx context.Context, tenant, hash string) (Job, error) {
-	return scanJob(c.row(ctx, selectJob+` WHERE j.tenant = ? AND j.hash = ? AND j.state IN ('queued', 'running', 'held')`, tenant, hash))
+	return scanJob(c.row(ctx, selectOpen, tenant, hash))
 }
 
 // lockJob locks a job's row, then reads it.
@@ -112,8 +118,23 @@ func (db *DB) Due(ctx context.Context, limit int) ([]Job, error) {
 	if limit <= 0 {
 		return nil, nil
 	}
-	var tenants []string
-	rows, err := db.reader().query(ctx, `SELECT name FROM tenant ORDER BY name`)
+	now := toMS(db.now())
+	byTenant := map[string][]Job{}
+	add := func(r *sql.Rows) error {
+		j, err := scanJob(r)
+		byTenant[j.Tenant] = append(byTenant[j.Tenant], j)
+		return err
+	}
+	rows, err := db.reader().query(ctx, selectJob+` WHERE j.state = 'running' AND j.lease_until <= ? ORDER BY j.lease_until LIMIT ?`, now, limit)
+	if err := each(rows, err, add); err != nil {
+		return nil, err
+	}
+	var tenants []string // that have queued jobs: one look into the index for each, however long their queues are
+	rows, err = db.reader().query(ctx, `WITH RECURSIVE t (name) AS (
+			SELECT (SELECT MIN(tenant) FROM job WHERE state = 'queued')
+			UNION ALL
+			SELECT (SELECT MIN(tenant) FROM job WHERE state = 'queued' AND tenant > t.name) FROM t WHERE t.name IS NOT NULL
+		) SELECT name FROM t WHERE name IS NOT NULL`)
 	if err := each(rows, err, func(r *sql.Rows) error {
 		var name string
 		err := r.Scan(&name)
@@ -122,32 +143,22 @@ func (db *DB) Due(ctx context.Context, limit int) ([]Job, error) {
 	}); err != nil {
 		return nil, err
 	}
-	now := toMS(db.now())
-	var lines [][]Job // one per tenant that has any
 	for _, t := range tenants {
-		var line []Job
-		add := func(r *sql.Rows) error {
-			j, err := scanJob(r)
-			line = append(line, j)
-			return err
-		}
-		rows, err := db.reader().query(ctx, selectJob+` WHERE j.tenant = ? AND j.state = 'queued' AND j.ready_at <= ? ORDER BY j.ready_at, j.id LIMIT ?`, t, now, limit)
+		rows, err := db.reader().query(ctx, selectQueued, t, now, limit)
 		if err := each(rows, err, add); err != nil {
 			return nil, err
 		}
-		rows, err = db.reader().query(ctx, selectJob+` WHERE j.tenant = ? AND j.state = 'running' AND j.lease_until <= ? ORDER BY j.ready_at, j.id LIMIT ?`, t, now, limit)
-		if err := each(rows, err, add); err != nil {
-			return nil, err
-		}
+	}
+	var lines [][]Job // one per tenant that has any
+	for _, t := range slices.Sorted(maps.Keys(byTenant)) {
+		line := byTenant[t]
 		slices.SortFunc(line, func(a, b Job) int {
 			if c := a.ReadyAt.Compare(b.ReadyAt); c != 0 {
 				return c
 			}
 			return strings.Compare(a.ID, b.ID)
 		})
-		if len(line) > 0 {
-			lines = append(lines, line)
-		}
+		lines = append(lines, line)
 	}
 	if len(lines) == 0 {
 		return nil, nil
@@ -190,7 +201,7 @@ func (db *DB) Own(ctx context.Context, jobID, owner string, lease time.Duration)
 			if job.LeaseUntil.After(now) {
 				return ErrLeased
 			}
-			if poison, err = tx.crashed(ctx, job, now); err != nil || poison {
+			if poison, err = tx.crashed(ctx, job, db.maxCrashes, now); err != nil || poison {
 				return err
 			}
 		default:
@@ -213,9 +224,9 @@ func (db *DB) Own(ctx context.Context, jobID, owner string, lease time.Duration)
 }
 
 // crashed records that a running job's lease expired: queued again, or failed when it happened too often.
-func (c conn) crashed(ctx context.Context, job Job, now time.Time) (poison bool, err error) {
+func (c conn) crashed(ctx context.Context, job Job, most int, now time.Time) (poison bool, err error) {
 	state, why := JobQueued, fmt.Sprintf("attempt %d lost its lease", job.Attempt)
-	if job.Crashes+1 >= MaxCrashes {
+	if job.Crashes+1 >= most {
 		state, why, poison = JobFailed, fmt.Sprintf("%d attempts lost their lease: the worker died or hung each time", job.Crashes+1), true
 	}
 	return poison, c.exec(ctx, `UPDATE job SET state = ?, crashes = crashes + 1, owner = '', lease_until = 0, last_error = ?, updated = ? WHERE id = ?`,

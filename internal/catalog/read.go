@@ -22,6 +22,12 @@ type Study struct {
 const selectStudy = `SELECT tenant, hash, uid, head_key, head_sha256, generation, published, status, want, done, instances, frames, series, passed, raw_bytes, stored_bytes,
 	quarantined, withdrawn, conflicts, holds, created, updated FROM study`
 
+// The pages of all tenants, and those of one.
+const (
+	selectPage       = selectStudy + ` WHERE (tenant, hash) > (?, ?) AND (? = '' OR status = ?) AND updated >= ? ORDER BY tenant, hash LIMIT ?`
+	selectTenantPage = selectStudy + ` WHERE tenant = ? AND hash > ? AND (? = '' OR status = ?) AND updated >= ? ORDER BY tenant, hash LIMIT ?`
+)
+
 func scanStudy(rows *sql.Rows) (s Study, hash string, err error) {
 	var published, created, updated int64
 	err = rows.Scan(&s.Tenant, &hash, &s.UID, &s.Key, &s.SHA256, &s.Generation, &published, &s.Status, &s.Want, &s.Done,
@@ -45,21 +51,27 @@ const pageRows = 500
 // Studies yields studies by tenant and hash. It stops at the first error, which it yields.
 func (db *DB) Studies(ctx context.Context, f Filter) iter.Seq2[Study, error] {
 	return func(yield func(Study, error) bool) {
-		tenant, hash := f.After.Tenant, ""
+		tenant, hash, page := f.After.Tenant, "", selectPage
 		if tenant != "" {
 			hash = f.After.Hash()
+		}
+		if f.Tenant != "" {
+			if page = selectTenantPage; f.After.Tenant < f.Tenant {
+				tenant, hash = f.Tenant, ""
+			} else if f.After.Tenant > f.Tenant {
+				return
+			}
 		}
 		for left := f.Limit; f.Limit <= 0 || left > 0; {
 			n := pageRows
 			if f.Limit > 0 {
 				n = min(n, left)
 			}
-			var page []Study
-			rows, err := db.reader().query(ctx, selectStudy+` WHERE (tenant > ? OR tenant = ? AND hash > ?) AND (? = '' OR tenant = ?) AND (? = '' OR status = ?) AND updated >= ?
-				ORDER BY tenant, hash LIMIT ?`, tenant, tenant, hash, f.Tenant, f.Tenant, f.Status, f.Status, toMS(f.Since), n)
+			var found []Study
+			rows, err := db.reader().query(ctx, page, tenant, hash, f.Status, f.Status, toMS(f.Since), n)
 			err = each(rows, err, func(r *sql.Rows) error {
 				s, h, err := scanStudy(r)
-				page = append(page, s)
+				found = append(found, s)
 				tenant, hash = s.Tenant, h
 				return err
 			})
@@ -67,12 +79,12 @@ func (db *DB) Studies(ctx context.Context, f Filter) iter.Seq2[Study, error] {
 				yield(Study{}, err)
 				return
 			}
-			for _, s := range page {
+			for _, s := range found {
 				if !yield(s, nil) {
 					return
 				}
 			}
-			if left -= len(page); len(page) < n {
+			if left -= len(found); len(found) < n {
 				return
 			}
 		}

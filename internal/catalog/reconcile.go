@@ -46,7 +46,7 @@ func (db *DB) returnLeases(ctx context.Context) error {
 			if err != nil || job.State != JobRunning || job.LeaseUntil.After(now) {
 				return err
 			}
-			_, err = tx.crashed(ctx, job, now)
+			_, err = tx.crashed(ctx, job, db.maxCrashes, now)
 			return err
 		}); err != nil {
 			return fmt.Errorf("job %s: %w", id, err)

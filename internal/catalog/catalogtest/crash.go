@@ -3,6 +3,7 @@ package catalogtest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -228,6 +229,67 @@ func testFork(t *testing.T, f *Fixture) {
 	if h := f.Head(k); len(rep.Forks) != 0 || h.Status != catalog.StatusStored || h.Key != a.manifestKey(2) {
 		t.Fatalf("after the fork was resolved: %+v, head %+v", rep, h)
 	}
+}
+
+// A fork of which one side was decided and never published: the catalog's head
+// is not among what the bucket published, and is not silently forgotten.
+func testForkUnpublished(t *testing.T, f *Fixture) {
+	for generations := range 2 { // of the other catalog, beyond the one that is forked
+		k := Study(generations)
+		f.Done(k, "a")
+		other := New(t, f.fresh)
+		other.Store = f.Store
+		a := f.Work(f.Arrive(k, "b").ID)
+		a.Input.Hooks = func(_ context.Context, step string) error {
+			if step == catalog.StepManifestPut {
+				for n := range generations + 1 {
+					other.Done(k, fmt.Sprint("other", n))
+				}
+			}
+			if step == catalog.StepDecided {
+				return ErrCrash
+			}
+			return nil
+		}
+		_, err := a.Commit()
+		f.wantErr(err, ErrCrash)
+		_, _, err = catalog.Heal(f.Ctx, f.DB, f.Store, k.Tenant, k.Hash())
+		f.wantErr(err, catalog.ErrFork)
+		if h := f.Head(k); h.Key != a.manifestKey(2) || h.Status != catalog.StatusFork {
+			t.Fatalf("head is %+v, want it unchanged and stopped", h)
+		}
+	}
+}
+
+// A backup was restored: it counts attempts from where it was, and the keys of the attempts it forgot are taken.
+func testBegin(t *testing.T, f *Fixture) {
+	k := Study(1)
+	id := f.Arrive(k, "a").ID
+	begin := func(want int) catalog.Job {
+		t.Helper()
+		job, err := catalog.Begin(f.Ctx, f.DB, f.Store, id, "worker", lease)
+		f.OK(err)
+		if job.Attempt != want || f.Job(id).Attempt != want {
+			t.Fatalf("began attempt %d, the catalog says %d, want %d", job.Attempt, f.Job(id).Attempt, want)
+		}
+		f.OK(f.DB.Renew(f.Ctx, id, want, lease))
+		return job
+	}
+	forgotten := &Attempt{f: f}
+	for _, n := range []int{2, 5} {
+		forgotten.put(catalog.PackKey(k, id, n, 1), 3)
+	}
+	forgotten.put(catalog.HotKey(k, "OTHER", 99), 3)
+	job := begin(1 + 5)
+	f.OK(f.DB.Release(f.Ctx, id, job.Attempt, catalog.Requeue("stop")))
+	job = begin(7)
+	_, err := catalog.Begin(f.Ctx, f.DB, f.Store, id, "second", lease)
+	f.wantErr(err, catalog.ErrLeased)
+	f.OK(f.DB.Release(f.Ctx, id, job.Attempt, catalog.Requeue("stop")))
+	_, err = f.Work(id).Commit()
+	f.OK(err)
+	_, err = catalog.Begin(f.Ctx, f.DB, f.Store, id, "late", lease)
+	f.wantErr(err, catalog.ErrClosed)
 }
 
 // A backup of the catalog was restored: the bucket knows better, and what the catalog has open is not lost.

@@ -181,6 +181,8 @@ func testReads(t *testing.T, f *Fixture) {
 	}{
 		{"all", catalog.Filter{}, 10}, {"tenant", catalog.Filter{Tenant: "south"}, 3}, {"status", catalog.Filter{Status: catalog.StatusPartial}, 1},
 		{"new", catalog.Filter{Status: catalog.StatusNew}, 1}, {"limit", catalog.Filter{Limit: 2}, 2}, {"future", catalog.Filter{Since: f.Clock.Now().Add(time.Hour)}, 0},
+		{"after a later tenant", catalog.Filter{Tenant: "north", After: newest.StudyKey}, 0}, {"after an earlier tenant", catalog.Filter{Tenant: "south", After: Study(50)}, 3},
+		{"tenant, limit", catalog.Filter{Tenant: "south", Limit: 2}, 2}, {"unknown tenant", catalog.Filter{Tenant: "west"}, 0},
 		{"after the last", catalog.Filter{After: newest.StudyKey}, 0}, {"limit above", catalog.Filter{Limit: 500}, 10},
 	} {
 		if got, _ := list(c.q); got != c.want {
