@@ -193,7 +193,7 @@ func TestCorpusAgainstDCMTK(t *testing.T) {
 	}
 }
 
-// extent is the smallest and largest sample after the Modality LUT, found by a window that is sure not to clip: bisection is not needed for 16 bits.
+// extent is the smallest and largest value after the Modality LUT, read from the words independently of the code under test.
 func extent(raw render.Raw, p render.Params) (low, high float64) {
 	first := true
 	for i := 0; i < raw.Width*raw.Height; i++ {
