@@ -143,11 +143,8 @@ func (db *DB) Due(ctx context.Context, limit int) ([]Job, error) {
 	}); err != nil {
 		return nil, err
 	}
-	for _, t := range tenants {
-		rows, err := db.reader().query(ctx, selectQueued, t, now, limit)
-		if err := each(rows, err, add); err != nil {
-			return nil, err
-		}
+	if err := db.queued(ctx, tenants, now, limit, byTenant); err != nil {
+		return nil, err
 	}
 	var lines [][]Job // one per tenant that has any
 	for _, t := range slices.Sorted(maps.Keys(byTenant)) {
@@ -178,6 +175,34 @@ func (db *DB) Due(ctx context.Context, limit int) ([]Job, error) {
 		}
 	}
 	return out, nil
+}
+
+// queued adds to each tenant's line the head of its queue, long enough that
+// taking turns gives limit jobs: an equal share of each, then more of those that have more.
+func (db *DB) queued(ctx context.Context, tenants []string, now int64, limit int, lines map[string][]Job) error {
+	total := 0
+	for share := limit/max(1, len(tenants)) + 1; len(tenants) > 0 && total < limit; share = min(2*share, limit) {
+		var longer []string // than what was read
+		for _, t := range tenants {
+			var line []Job
+			rows, err := db.reader().query(ctx, selectQueued, t, now, share)
+			if err := each(rows, err, func(r *sql.Rows) error {
+				j, err := scanJob(r)
+				line = append(line, j)
+				return err
+			}); err != nil {
+				return err
+			}
+			old := slices.DeleteFunc(lines[t], func(j Job) bool { return j.State == JobQueued })
+			total += len(line) + len(old) - len(lines[t])
+			lines[t] = append(old, line...)
+			if len(line) == share && share < limit {
+				longer = append(longer, t)
+			}
+		}
+		tenants = longer
+	}
+	return nil
 }
 
 // Own is step (a): it begins a new attempt under a lease. Errors: ErrLeased

@@ -233,6 +233,13 @@ func testRemoval(t *testing.T, f *Fixture) {
 	if n := grant(f.Head(k).Key, old); n != 0 {
 		t.Fatal("a superseded object of a held study was granted")
 	}
+	// A head that is decided and not published may still be lost with the catalog: its parent's objects stay.
+	c := f.Work(f.Arrive(k, "c").ID)
+	c.Input.Hooks = CrashAt(catalog.StepDecided)
+	_, err = c.Commit()
+	f.wantErr(err, ErrCrash)
+	_, err = f.DB.MarkDeleting(f.Ctx, k.Tenant, k.Hash(), f.Head(k).Key, []catalog.Removal{old})
+	f.wantErr(err, catalog.ErrStale)
 	open, err := f.DB.Removals(f.Ctx)
 	f.OK(err)
 	if len(open) != 1 || open[0].Key != pack.Key {

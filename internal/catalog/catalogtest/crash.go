@@ -303,6 +303,9 @@ func testOlderCatalog(t *testing.T, f *Fixture) {
 	old := f.Work(f.Arrive(k, "d").ID) // the restored catalog knows nothing of generations 1 to 3
 	m, err := old.Commit()
 	f.OK(err)
+	if m.Arrivals != 3 {
+		t.Fatalf("the new generation covers %d arrivals, want the 3 of its parent", m.Arrivals)
+	}
 	if m.Generation != 4 || m.Parent == nil || m.Parent.Key != m3.Key() || len(m.Packs) != 4 {
 		t.Fatalf("committed generation %d on %+v with %d packs, want 4 on %s with 4", m.Generation, m.Parent, len(m.Packs), m3.Key())
 	}

@@ -296,6 +296,9 @@ func testDue(t *testing.T, f *Fixture) {
 		{0, ""},
 		{100, "big0 mid0 new0 big1 mid1 big2 big3 big4"},
 		{4, "mid0 new0 big0 mid1"}, // another tenant begins each time
+		{5, "new0 big0 mid0 big1 mid1"},
+		{7, "big0 mid0 new0 big1 mid1 big2 big3"},
+		{1, "mid0"},
 		{1, "new0"},
 		{1, "big0"},
 		{1, "mid0"},
