@@ -103,7 +103,7 @@ func (d *derivation) prepare(ctx context.Context, f *dcm.File, rec recipe, raw [
 	tasks := newTasks(ctx, d.cores)
 	for i, spans := range plan.frames {
 		tasks.run(func(b *bench) (err error) {
-			p.frames[i], err = d.storeFrame(ctx, b, rec, slices(raw, spans), i, digests)
+			p.frames[i], err = d.storeFrame(ctx, b, rec, cut(raw, spans), i, digests)
 			return err
 		})
 	}
@@ -146,7 +146,7 @@ func (d *derivation) metaOf(f *dcm.File, rec recipe) pack.Instance {
 // span is a stretch of the received file.
 type span struct{ offset, length int64 }
 
-func slices(raw []byte, spans []span) [][]byte {
+func cut(raw []byte, spans []span) [][]byte {
 	out := make([][]byte, len(spans))
 	for i, s := range spans {
 		out[i] = raw[s.offset : s.offset+s.length]

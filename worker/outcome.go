@@ -44,18 +44,19 @@ func (o Outcome) level() slog.Level {
 	return slog.LevelError
 }
 
-// maxAttempts is after how many failed attempts a job that keeps failing is set aside for a person.
-const maxAttempts = 10
+// maxFailures is after how many failures a job is set aside for a person.
+const maxFailures = 10
 
-// OutcomeOf maps every error of a job to what happens next. It is the only place that decides this.
-func OutcomeOf(err error, attempt int) Outcome {
+// OutcomeOf maps every error of a job to what happens next; failures counts
+// the job's failures, this one included. It is the only place that decides this.
+func OutcomeOf(err error, failures int) Outcome {
 	var malformed *dcm.MalformedError
 	switch {
 	case err == nil, errors.Is(err, catalog.ErrClosed):
 		return Outcome{Kind: OutcomeDone}
 	case errors.Is(err, catalog.ErrStale), errors.Is(err, catalog.ErrLeased):
 		return Outcome{Kind: OutcomeStale}
-	case errors.Is(err, catalog.ErrPoison), errors.Is(err, catalog.ErrFork):
+	case errors.Is(err, catalog.ErrPoison), errors.Is(err, catalog.ErrFork), errors.Is(err, errPanic):
 		return Outcome{Kind: OutcomeQuarantine, Reason: err.Error()}
 	case errors.Is(err, errHeadMoved):
 		return Outcome{Kind: OutcomeRequeue, Reason: err.Error()}
@@ -63,19 +64,19 @@ func OutcomeOf(err error, attempt int) Outcome {
 		return Outcome{Kind: OutcomeSnooze, After: 5 * time.Minute, Reason: "an object of the study is archived and must be restored"}
 	case errors.As(err, &malformed):
 		return Outcome{Kind: OutcomeQuarantine, Reason: err.Error()}
-	case attempt >= maxAttempts:
+	case failures >= maxFailures:
 		return Outcome{Kind: OutcomeQuarantine, Reason: "failed too often: " + err.Error()}
 	case errors.Is(err, ErrSourceChanged):
-		return Outcome{Kind: OutcomeRetry, After: backoff(attempt, time.Minute), Reason: err.Error()}
+		return Outcome{Kind: OutcomeRetry, After: backoff(failures, time.Minute), Reason: err.Error()}
 	case errors.Is(err, context.Canceled):
 		return Outcome{Kind: OutcomeRequeue, Reason: "cancelled"}
 	}
-	return Outcome{Kind: OutcomeRetry, After: backoff(attempt, 2*time.Second), Reason: err.Error()}
+	return Outcome{Kind: OutcomeRetry, After: backoff(failures, 2*time.Second), Reason: err.Error()}
 }
 
-// backoff doubles from base with each attempt, up to an hour.
-func backoff(attempt int, base time.Duration) time.Duration {
-	return min(base<<min(max(attempt-1, 0), 20), time.Hour)
+// backoff doubles from base with each failure, up to an hour.
+func backoff(failures int, base time.Duration) time.Duration {
+	return min(base<<min(max(failures-1, 0), 20), time.Hour)
 }
 
 // tell records the outcome of an attempt in the catalog.

@@ -32,7 +32,7 @@ func TestOutcomeOf(t *testing.T) {
 		{"source changed, third time", ErrSourceChanged, 3, OutcomeRetry, 4 * time.Minute},
 		{"store fails, first time", errors.New("503"), 1, OutcomeRetry, 2 * time.Second},
 		{"store fails, ninth time", errors.New("503"), 9, OutcomeRetry, 512 * time.Second},
-		{"store fails for ever", errors.New("503"), maxAttempts, OutcomeQuarantine, 0},
+		{"store fails for ever", errors.New("503"), maxFailures, OutcomeQuarantine, 0},
 		{"stored header cannot be read", &dcm.MalformedError{What: "x"}, 1, OutcomeQuarantine, 0},
 		{"shutdown", context.Canceled, 1, OutcomeRequeue, 0},
 		{"read back other bytes", errReadBack, 2, OutcomeRetry, 4 * time.Second},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"runtime/debug"
 	"sort"
 	"sync"
 	"time"
@@ -142,7 +143,7 @@ func (p *Pipeline) Run(ctx context.Context, jobID string) error {
 			"stored_bytes", m.Totals.StoredBytes, "status", m.Status, "seconds", p.now().Sub(start).Seconds())
 		return nil
 	}
-	out := OutcomeOf(err, job.Attempt)
+	out := OutcomeOf(err, job.Failures+1)
 	if ctx.Err() != nil && out.Kind != OutcomeDone && out.Kind != OutcomeStale {
 		out = Outcome{Kind: OutcomeRequeue, Reason: "worker is shutting down"}
 	}
@@ -150,8 +151,17 @@ func (p *Pipeline) Run(ctx context.Context, jobID string) error {
 	return errors.Join(err, p.tell(context.WithoutCancel(ctx), job, out))
 }
 
+// errPanic is a fault of this program that one study brought to light; the others go on.
+var errPanic = errors.New("the program panicked on this study")
+
 // attempt does the work of one attempt.
-func (p *Pipeline) attempt(ctx context.Context, job catalog.Job, log *slog.Logger) (*catalog.Manifest, error) {
+func (p *Pipeline) attempt(ctx context.Context, job catalog.Job, log *slog.Logger) (_ *catalog.Manifest, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			log.Error("panic", "value", fmt.Sprint(v), "stack", string(debug.Stack()))
+			err = errPanic
+		}
+	}()
 	arrivals, want, err := p.db.Arrivals(ctx, job.ID)
 	if err != nil {
 		return nil, err

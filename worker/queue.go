@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -73,10 +74,11 @@ const maxTaskTime = 7 * 24 * time.Hour
 
 // depth is how many tasks wait in Redis. A queue that does not exist yet is empty.
 func (q *queue) depth() (int, error) {
-	info, err := q.inspector.GetQueueInfo(queueName)
-	if errors.Is(err, asynq.ErrQueueNotFound) {
-		return 0, nil
+	names, err := q.inspector.Queues() // GetQueueInfo's error for a new queue is of an internal type
+	if err != nil || !slices.Contains(names, queueName) {
+		return 0, err
 	}
+	info, err := q.inspector.GetQueueInfo(queueName)
 	if err != nil {
 		return 0, err
 	}
