@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"runtime/debug"
 
 	"golang.org/x/sync/semaphore"
 )
@@ -34,3 +35,10 @@ func (b *Budget) Acquire(ctx context.Context, n int64) (release func(), err erro
 	}
 	return func() { b.sem.Release(n) }, nil
 }
+
+// memoryBeside is what a worker process needs beside its budget: code, indexes and headers of the studies in work, the collector's slack.
+const memoryBeside = 90 << 20
+
+// LimitMemory tells the garbage collector to keep the process near its budget
+// instead of letting freed buffers pile up. It is of the whole process.
+func LimitMemory(budget int64) { debug.SetMemoryLimit(budget + memoryBeside) }

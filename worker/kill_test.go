@@ -29,21 +29,29 @@ import (
 // victim is the configuration of a worker process that TestKill kills.
 type victim struct{ Dir, Redis string }
 
-// TestMain runs the tests, or, as a child of TestKill, a worker.
+// TestMain runs the tests, or, as a child of TestKill or TestPeakMemory, a worker.
 func TestMain(m *testing.M) {
-	if config := os.Getenv("RADTIER_TEST_VICTIM"); config != "" {
-		var v victim
-		if err := json.Unmarshal([]byte(config), &v); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		if err := v.work(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		os.Exit(0)
-	}
+	child[victim]("RADTIER_TEST_VICTIM")
+	child[hog]("RADTIER_TEST_HOG")
 	os.Exit(m.Run())
+}
+
+// child does the work that an environment variable describes, if it is set, and ends the process.
+func child[W interface{ work() error }](variable string) {
+	config := os.Getenv(variable)
+	if config == "" {
+		return
+	}
+	var w W
+	err := json.Unmarshal([]byte(config), &w)
+	if err == nil {
+		err = w.work()
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(0)
 }
 
 // work is a worker process: directory store, SQLite, Redis, until SIGTERM.
