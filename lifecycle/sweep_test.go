@@ -170,6 +170,33 @@ func TestSweepSuperseded(t *testing.T) {
 	}
 }
 
+// The grace period of a superseded object begins when the last generation that
+// names it is superseded, however old the earlier ones are.
+func TestSweepSupersededLate(t *testing.T) {
+	s := newSweeper(t)
+	k := catalogtest.Study(1)
+	first := s.Done(k, "a")
+	s.Clock.Move(10 * grace)
+	s.Done(k, "b") // names the first pack as well
+	s.Clock.Move(10 * grace)
+	a := s.Work(s.Arrive(k, "c").ID)
+	own := a.Input.Change
+	a.Input.Change = func(m *catalog.Manifest) (*catalog.Manifest, error) {
+		m.Packs = m.Packs[1:]
+		return own(m)
+	}
+	third, err := a.Commit()
+	s.OK(err)
+	dropped := first.Packs[0].Key
+	if len(third.Packs) != 2 || slices.Contains(keys(s.sweep(false)), dropped) {
+		t.Fatalf("%s was removed as soon as it was superseded", dropped)
+	}
+	s.Clock.Move(2 * grace)
+	if rep := s.sweep(false); !slices.Contains(keys(rep), dropped) {
+		t.Fatalf("removed %v, want %s", keys(rep), dropped)
+	}
+}
+
 // A decided head is published by the sweep, never taken for an orphan; neither is anything of a chain.
 func TestSweepHealsFirst(t *testing.T) {
 	s := newSweeper(t)

@@ -120,6 +120,17 @@ func TestValidate(t *testing.T) {
 	}
 }
 
+func TestHoldings(t *testing.T) {
+	m := sample()
+	older := m.Packs[0]
+	older.Key, older.Since, older.Size = "k", older.Since.Add(-time.Hour), 5
+	m.Packs = append(m.Packs, older)
+	want := []Holding{{ClassFull, "hot", older.Since, 1005, 2}, {ClassPreview, "cold", testTime, 10, 1}, {ClassHot, "", testTime, 100, 1}}
+	if got := holdingsOf(m); !reflect.DeepEqual(got, want) {
+		t.Fatalf("got %+v, want %+v", got, want)
+	}
+}
+
 func TestDecodeManifestRefuses(t *testing.T) {
 	good, err := sample().Encode()
 	if err != nil {

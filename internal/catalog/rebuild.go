@@ -16,7 +16,7 @@ type RebuildOptions struct {
 	Progress func(RebuildReport) // called after every study; may be nil
 }
 
-// RebuildReport is what a rebuild found. Studies of the last three lists are not readable until a person has looked.
+// RebuildReport is what a rebuild found. A person must look at the studies of the last three lists.
 type RebuildReport struct {
 	Studies     int // rows written from a published head
 	Unpublished int // studies without any published manifest: their jobs were not acknowledged
@@ -24,7 +24,7 @@ type RebuildReport struct {
 	Instances   int
 	Forks       []*ForkError
 	Damaged     []*DamagedError
-	Missing     []StudyKey // known to the catalog, with no manifest in the bucket
+	Missing     []StudyKey // the catalog's head is not in the bucket; an older generation took its place if there is one
 }
 
 // Rebuild makes the rows of studies, holdings, intervals and quarantine from
@@ -135,9 +135,9 @@ func (b *rebuild) head(ctx context.Context, k ObjectKey, infos []objstore.Info) 
 	if err != nil {
 		return nil, err
 	}
+	gone := false           // the catalog's head is not in the bucket
 	if row.Generation > 0 { // what was decided here and not published yet must not be forgotten
 		_, _, err := Heal(ctx, b.db, b.store, k.Tenant, k.Hash)
-		gone := false
 		if err != nil {
 			_, headErr := b.store.Head(ctx, row.Key)
 			gone = errors.Is(headErr, objstore.ErrNotFound)
@@ -161,12 +161,12 @@ func (b *rebuild) head(ctx context.Context, k ObjectKey, infos []objstore.Info) 
 	case err != nil:
 	case top != nil:
 		ref.Key = top.Key
-	case row.Generation > 0:
+	case row.Generation > 0 && !gone:
 		ref = row.Ref
 	default:
 		return nil, nil
 	}
-	if top != nil && row.Generation > top.Generation { // healed and published after it was listed
+	if top != nil && !gone && row.Generation > top.Generation { // healed and published after it was listed
 		ref = row.Ref
 	}
 	var m *Manifest
@@ -193,6 +193,9 @@ func (b *rebuild) head(ctx context.Context, k ObjectKey, infos []objstore.Info) 
 	}
 	if err != nil {
 		return nil, err
+	}
+	if gone {
+		b.Missing = append(b.Missing, m.Study())
 	}
 	return m, b.db.change(ctx, func(tx conn) error {
 		for _, a := range chain[1:] {

@@ -151,6 +151,9 @@ func testRebuildInUse(t *testing.T, f *Fixture) {
 	if h := f.Head(k); !h.Published || h.Key != a.manifestKey(1) {
 		t.Fatalf("decided head is now %+v", h)
 	}
+	if _, err := f.Store.Head(f.Ctx, catalog.PublishedKey(a.manifestKey(1))); err != nil {
+		t.Fatalf("the catalog says published: %v", err)
+	}
 	got := f.rows()
 	for i := range got {
 		if got[i] != want[i] && !strings.Contains(want[i], a.manifestKey(1)) {
@@ -344,15 +347,42 @@ func testCleanup(t *testing.T, f *Fixture) {
 		t.Errorf("clean-ups are left: %+v, %v", c, err)
 	}
 
+	// The generation that covers the files was decided and then lost in the bucket: they are the only copy.
+	f.Done(Study(9), "a")
+	only := write("only", "o")
+	a := f.Work(queue(9, catalog.AfterDelete, "", only).ID)
+	a.Input.Hooks = CrashAt(catalog.StepDecided)
+	_, err = a.Commit()
+	f.wantErr(err, ErrCrash)
+	f.OK(f.Store.Delete(f.Ctx, a.manifestKey(2)))
+	f.wantErr(catalog.Reconcile(f.Ctx, f.DB, f.Store), catalog.ErrBucketBehind)
+	rep, err := catalog.Rebuild(f.Ctx, f.DB, f.Store, catalog.RebuildOptions{})
+	f.OK(err)
+	if len(rep.Missing) != 1 || rep.Missing[0] != Study(9) {
+		t.Fatalf("rebuild reports %+v, want the study as missing its head", rep)
+	}
+	f.Clock.Move(time.Hour)
+	f.Reconcile()
+	if h := f.Head(Study(9)); h.Generation != 1 || !exists(only.Path) {
+		t.Fatalf("head is %+v, and the only copy is there: %v", h, exists(only.Path))
+	}
+	f.Clock.Move(time.Second)
+	c, err := f.DB.Counts(f.Ctx)
+	f.OK(err)
+	if c.Cleanups != 1 {
+		t.Fatalf("%d clean-ups wait, want that one", c.Cleanups)
+	}
+	lost := c.Cleanups
+
 	// A clean-up that cannot be done is tried again, later.
 	blocked := write("blocked", "b")
 	f.OK(os.WriteFile(filepath.Join(target, "file"), nil, 0o644))
 	_, err = f.Work(queue(4, catalog.AfterMove, filepath.Join(target, "file", "x"), blocked).ID).Commit()
 	f.OK(err)
-	c, err := f.DB.Counts(f.Ctx)
+	c, err = f.DB.Counts(f.Ctx)
 	f.OK(err)
-	if !exists(blocked.Path) || c.Cleanups != 1 {
-		t.Fatalf("blocked clean-up: file is there %v, %d rows; want true, 1", exists(blocked.Path), c.Cleanups)
+	if !exists(blocked.Path) || c.Cleanups != 1+lost {
+		t.Fatalf("blocked clean-up: file is there %v, %d rows; want true, %d", exists(blocked.Path), c.Cleanups, 1+lost)
 	}
 	f.OK(os.Remove(filepath.Join(target, "file")))
 	f.Reconcile()
