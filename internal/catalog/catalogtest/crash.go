@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/radtier/radtier/internal/catalog"
+	"github.com/radtier/radtier/internal/objstore"
 )
 
 // afterCrash does what happens once the process is gone: the lease runs out,
@@ -229,6 +231,28 @@ func testFork(t *testing.T, f *Fixture) {
 	if h := f.Head(k); len(rep.Forks) != 0 || h.Status != catalog.StatusStored || h.Key != a.manifestKey(2) {
 		t.Fatalf("after the fork was resolved: %+v, head %+v", rep, h)
 	}
+}
+
+// A fork may lie below the head: its parent counts as published, whether its mark is there or not.
+func testForkBelow(t *testing.T, f *Fixture) {
+	k := Study(1)
+	f.Done(k, "a")
+	parent := f.Done(k, "b")
+	f.Done(k, "c")
+	f.OK(f.Store.Delete(f.Ctx, catalog.PublishedKey(parent.Key())))
+	if _, _, err := catalog.Heal(f.Ctx, f.DB, f.Store, k.Tenant, k.Hash()); err != nil {
+		t.Fatal(err)
+	}
+	other := *parent
+	other.Job = "OTHER"
+	raw, err := other.Encode()
+	f.OK(err)
+	for _, o := range []struct{ key, data string }{{other.Key(), string(raw)}, {catalog.PublishedKey(other.Key()), ""}} {
+		_, err := f.Store.Put(f.Ctx, o.key, strings.NewReader(o.data), objstore.PutOptions{Size: int64(len(o.data))})
+		f.OK(err)
+	}
+	_, _, err = catalog.Heal(f.Ctx, f.DB, f.Store, k.Tenant, k.Hash())
+	f.wantErr(err, catalog.ErrFork)
 }
 
 // A fork of which one side was decided and never published: the catalog's head

@@ -33,7 +33,7 @@ func Run(t *testing.T, fresh Maker) {
 		name string
 		run  func(*testing.T, *Fixture)
 	}{
-		{"Crash", testCrash}, {"CrashEverywhere", testCrashEverywhere}, {"Zombie", testZombie}, {"Fork", testFork}, {"ForkUnpublished", testForkUnpublished}, {"Begin", testBegin}, {"OlderCatalog", testOlderCatalog},
+		{"Crash", testCrash}, {"CrashEverywhere", testCrashEverywhere}, {"Zombie", testZombie}, {"Fork", testFork}, {"ForkBelow", testForkBelow}, {"ForkUnpublished", testForkUnpublished}, {"Begin", testBegin}, {"OlderCatalog", testOlderCatalog},
 		{"BucketBehind", testBucketBehind}, {"Rebase", testRebase}, {"Racers", testRacers}, {"NothingToDo", testNothingToDo}, {"Holds", testHolds},
 		{"TornStore", testTornStore}, {"Removal", testRemoval},
 		{"Enqueue", testEnqueue}, {"WantDone", testWantDone}, {"Quiet", testQuiet}, {"Lease", testLease}, {"Poison", testPoison}, {"Release", testRelease},

@@ -15,7 +15,7 @@ import (
 	"github.com/radtier/radtier/internal/objstore"
 )
 
-// rows is all that the catalog says of studies, holdings and quarantine.
+// rows is all that the catalog says of studies, holdings, intervals and quarantine.
 func (f *Fixture) rows() []string {
 	f.T.Helper()
 	var list []string
@@ -24,7 +24,9 @@ func (f *Fixture) rows() []string {
 		list = append(list, fmt.Sprintf("%+v", s))
 		holdings, err := f.DB.Holdings(f.Ctx, s.StudyKey)
 		f.OK(err)
-		list = append(list, fmt.Sprintf("%+v", holdings))
+		intervals, err := f.DB.Intervals(f.Ctx, s.StudyKey)
+		f.OK(err)
+		list = append(list, fmt.Sprintf("%+v %+v", holdings, intervals))
 	}
 	f.OK(f.DB.QuarantineList(f.Ctx, "", func(q catalog.QuarantineEntry) error {
 		q.ID, q.Path = "", "" // made anew; where it came from is not in the bucket
