@@ -45,8 +45,6 @@ type PipelineResult struct {
 	PeakRSS   int64         `json:"peak_rss_bytes"` // of this process so far
 	// Stage sums over all goroutines. Encode and Rebuild (decode and compare) are codecs; Hash is SHA-256.
 	Read, Hash, Scan, Encode, Rebuild time.Duration
-	// CodecShare is (Encode+Rebuild+Hash)/CPU.
-	CodecShare float64 `json:"codec_share"`
 }
 
 // MBps is raw megabytes (10^6 bytes) per second of wall time.
@@ -98,7 +96,6 @@ func Pipeline(ctx context.Context, dir string, cores int, budget int64) (Pipelin
 	t := p.Times()
 	r.Read, r.Hash, r.Scan = time.Duration(t.Read.Load()), time.Duration(t.Hash.Load()), time.Duration(t.Scan.Load())
 	r.Encode, r.Rebuild = time.Duration(t.Encode.Load()), time.Duration(t.Rebuild.Load())
-	r.CodecShare = float64(r.Encode+r.Rebuild+r.Hash) / float64(r.CPU)
 	for _, s := range found.Studies {
 		r.Instances += len(s.Files)
 		r.RawBytes += s.Bytes

@@ -1,0 +1,234 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"sync/atomic"
+
+	"github.com/radtier/radtier/cmd/radtier/config"
+	"github.com/radtier/radtier/codecs"
+	"github.com/radtier/radtier/codecs/all"
+	"github.com/radtier/radtier/internal/catalog"
+	"github.com/radtier/radtier/internal/objstore"
+	"github.com/radtier/radtier/internal/objstore/file"
+	"github.com/radtier/radtier/internal/study"
+)
+
+// program is what all commands share.
+type program struct {
+	process
+	flags struct{ config, data string }
+}
+
+// load reads the configuration. It touches nothing else.
+func (p *program) load() (*config.Config, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return nil, err
+	}
+	return config.Load(config.Sources{File: p.flags.config, Data: p.flags.data, Env: p.env, Dir: dir})
+}
+
+// app is the running program: configuration and everything that was opened from it.
+type app struct {
+	*program
+	cfg    *config.Config
+	log    *slog.Logger
+	stores *stores
+	db     *catalog.DB
+	set    *codecs.Set
+}
+
+// openMode says what may be made by opening.
+type openMode int
+
+const (
+	openExisting openMode = iota // for commands that read: an installation must be there
+	openOrMake                   // for commands that bring something
+)
+
+// memoryAllowance is what the process takes beyond the byte budget: code, indexes, SQLite, buffers of the runtime.
+const memoryAllowance = 110 << 20
+
+// open builds every part once, in order, from the configuration. Close ends them.
+func (p *program) open(ctx context.Context, mode openMode) (*app, error) {
+	cfg, err := p.load()
+	if err != nil {
+		return nil, err
+	}
+	return p.openWith(ctx, cfg, mode, slog.LevelWarn)
+}
+
+// openWith opens a configuration. quiet is the level of the log while log.level is not set.
+func (p *program) openWith(ctx context.Context, cfg *config.Config, mode openMode, quiet slog.Level) (*app, error) {
+	if mode == openExisting {
+		if _, err := os.Stat(cfg.Catalog.Path); errors.Is(err, os.ErrNotExist) {
+			return nil, fmt.Errorf("no catalog at %s: `radtier ingest` makes one, `radtier rebuild` makes it anew from the objects; --data names another data directory", cfg.Catalog.Path)
+		}
+	}
+	debug.SetMemoryLimit(cfg.Worker.Memory + memoryAllowance)
+	if cfg.Worker.Temp != "" {
+		if err := os.MkdirAll(cfg.Worker.Temp, 0o700); err != nil {
+			return nil, fmt.Errorf("worker.temp: %w", err)
+		}
+		if err := os.Setenv("TMPDIR", cfg.Worker.Temp); err != nil {
+			return nil, err
+		}
+	}
+	if err := os.MkdirAll(cfg.Data, 0o750); err != nil {
+		return nil, fmt.Errorf("data: %w", err)
+	}
+	a := &app{program: p, cfg: cfg, log: newLog(cfg, p.stderr, quiet), set: all.Set()}
+	var err error
+	if a.stores, err = openStores(cfg.Tiers); err != nil {
+		return nil, err
+	}
+	if a.db, err = catalog.Open(ctx, catalog.Config{Driver: cfg.Catalog.Driver, DSN: cfg.Catalog.Path}); err != nil {
+		return nil, errors.Join(err, a.stores.Close())
+	}
+	return a, nil
+}
+
+// Close closes what open opened.
+func (a *app) Close() error { return errors.Join(a.db.Close(), a.stores.Close()) }
+
+func newLog(cfg *config.Config, w io.Writer, quiet slog.Level) *slog.Logger {
+	level := quiet
+	if cfg.Origin("log.level") != "default" {
+		level = map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}[cfg.Log.Level]
+	}
+	opts := &slog.HandlerOptions{Level: level}
+	if cfg.Log.Format == "json" {
+		return slog.New(slog.NewJSONHandler(w, opts))
+	}
+	return slog.New(slog.NewTextHandler(w, opts))
+}
+
+// stores are the tiers of the configuration. They count the bytes that are read from them.
+type stores struct {
+	names  []string
+	byName map[string]objstore.Store
+	files  []*file.Store
+	read   atomic.Int64
+}
+
+var _ study.Stores = (*stores)(nil)
+
+func openStores(list []config.Tier) (*stores, error) {
+	s := &stores{byName: map[string]objstore.Store{}}
+	for _, t := range list {
+		f, err := file.Open(t.Path, file.Options{Classes: t.Classes})
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("tier %s: %w", t.Name, err), s.Close())
+		}
+		s.files = append(s.files, f)
+		s.names = append(s.names, t.Name)
+		s.byName[t.Name] = metered{f, &s.read}
+	}
+	return s, nil
+}
+
+// Hot implements study.Stores: the first tier.
+func (s *stores) Hot() objstore.Store { return s.byName[s.names[0]] }
+
+// Tier implements study.Stores.
+func (s *stores) Tier(name string) (objstore.Store, error) {
+	if store, ok := s.byName[name]; ok {
+		return store, nil
+	}
+	return nil, fmt.Errorf("a study lies in tier %q, which the configuration does not have: add it to `tiers`", name)
+}
+
+func (s *stores) Close() error {
+	var errs []error
+	for _, f := range s.files {
+		errs = append(errs, f.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// metered counts the bytes read from a store.
+type metered struct {
+	objstore.Store
+	read *atomic.Int64
+}
+
+func (m metered) Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, objstore.Info, error) {
+	r, info, err := m.Store.Get(ctx, key, offset, length)
+	if err != nil {
+		return nil, info, err
+	}
+	return &meteredBody{r, m.read}, info, nil
+}
+
+type meteredBody struct {
+	io.ReadCloser
+	read *atomic.Int64
+}
+
+func (b *meteredBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.read.Add(int64(n))
+	return n, err
+}
+
+// find looks a study up by UID, by the beginning of its hash, or by the unique end of its UID.
+func (a *app) find(ctx context.Context, tenant, name string) (catalog.Study, error) {
+	s, err := a.db.FindStudy(ctx, tenant, name)
+	if !errors.Is(err, catalog.ErrNoStudy) || len(name) < minSuffix {
+		return s, describe(name, err)
+	}
+	var found []catalog.Study
+	for s, err := range a.db.Studies(ctx, catalog.Filter{Tenant: tenant}) {
+		if err != nil {
+			return s, err
+		}
+		if hasSuffix(s.UID, name) {
+			if found = append(found, s); len(found) > 1 {
+				return s, describe(name, catalog.ErrAmbiguous)
+			}
+		}
+	}
+	if len(found) == 0 {
+		return s, describe(name, err)
+	}
+	return found[0], nil
+}
+
+// minSuffix is the shortest end of a UID that names a study.
+const minSuffix = 4
+
+func hasSuffix(uid, end string) bool {
+	return len(uid) >= len(end) && uid[len(uid)-len(end):] == end
+}
+
+func describe(name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, catalog.ErrNoStudy) {
+		return fmt.Errorf("%w; `radtier studies` lists what there is", err)
+	}
+	return fmt.Errorf("study %q: %w", name, err)
+}
+
+// openStudy opens the head generation of a study for reading.
+func (a *app) openStudy(ctx context.Context, s catalog.Study) (*study.Study, error) {
+	m, err := catalog.LoadHead(ctx, a.db, a.stores.Hot(), s.StudyKey)
+	if errors.Is(err, catalog.ErrNoStudy) {
+		return nil, fmt.Errorf("study %s is queued and not stored yet: `radtier worker --once` stores what is queued", s.UID)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return study.Open(ctx, a.stores, m, a.set)
+}
+
+// lockPath is the lock of the one worker process that an embedded queue allows.
+func lockPath(cfg *config.Config) string { return filepath.Join(cfg.Data, "worker.lock") }

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime/debug"
+	"sync"
+
+	"github.com/radtier/radtier/worker"
+)
+
+// engine is a pool with all it needs, running in this process.
+type engine struct {
+	*app
+	lock     *workerLock
+	embedded *worker.Embedded
+	pipeline *worker.Pipeline
+	pool     *worker.Pool
+	progress studyProgress
+}
+
+// errWorkerRuns says that another process works on the data directory.
+var errWorkerRuns = errors.New("another radtier process works on this data directory")
+
+// startEngine starts a pool. With an embedded queue only one process may have one; the other ones get errWorkerRuns.
+func (a *app) startEngine(ctx context.Context) (e *engine, err error) {
+	e = &engine{app: a, progress: studyProgress{now: map[string]worker.Progress{}}}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, e.close())
+		}
+	}()
+	opts := worker.PoolOptions{Studies: a.cfg.Worker.Studies, Window: a.cfg.Queue.Window, Log: a.log}
+	switch q := a.cfg.Queue; q.Kind {
+	case "embedded":
+		if e.lock, err = tryLock(lockPath(a.cfg)); err != nil {
+			return nil, err
+		} else if e.lock == nil {
+			return nil, errWorkerRuns
+		}
+		if e.embedded, err = worker.StartEmbedded(ctx, q.Server); err != nil {
+			return nil, fmt.Errorf("embedded queue: %w", err)
+		}
+		opts.Redis = e.embedded.Redis
+		a.log.Info("queue started", "server", e.embedded.Kind)
+	default:
+		opts.Redis = worker.Redis(worker.RedisOptions{Address: q.Address, Username: q.Username, Password: q.Password.Reveal(), DB: q.DB, TLS: q.TLS})
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "worker"
+	}
+	e.pipeline = worker.NewPipeline(worker.PipelineOptions{
+		DB: a.db, Stores: a.stores, Tier: a.stores.names[0], Set: a.set, Log: a.log,
+		Owner: fmt.Sprintf("%s-%d", host, os.Getpid()), Build: version(),
+		Cores: a.cfg.Worker.Cores, Readers: a.cfg.Worker.Readers, BudgetBytes: a.cfg.Worker.Memory, Lease: a.cfg.Worker.Lease,
+		Progress: e.progress.note,
+	})
+	e.pool, err = worker.StartPool(e.pipeline, opts)
+	return e, err
+}
+
+// stop ends the pool: studies under way have worker.grace to finish, less if
+// the user insists. It reports whether all of them could.
+func (e *engine) stop(hard <-chan struct{}) (clean bool, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), e.cfg.Worker.Grace)
+	defer cancel()
+	done := make(chan struct{})
+	defer close(done)
+	go func() {
+		select {
+		case <-hard:
+			cancel()
+		case <-done:
+		}
+	}()
+	err = e.pool.Stop(ctx)
+	return ctx.Err() == nil, errors.Join(err, e.close())
+}
+
+// close gives up what startEngine took, the pool excepted.
+func (e *engine) close() error {
+	var errs []error
+	if e.pipeline != nil {
+		e.pipeline.Close()
+	}
+	if e.embedded != nil {
+		errs = append(errs, e.embedded.Close())
+	}
+	return errors.Join(append(errs, e.lock.release())...)
+}
+
+// studyProgress keeps how far each study is, by the hash of its key.
+type studyProgress struct {
+	mu  sync.Mutex
+	now map[string]worker.Progress
+}
+
+func (s *studyProgress) note(p worker.Progress) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.now[p.Study] = p
+}
+
+func (s *studyProgress) of(study string) worker.Progress {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.now[study]
+}
+
+func (s *studyProgress) forget(study string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.now, study)
+}
+
+// version is that of the build, as the Go tool knows it.
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}
