@@ -164,10 +164,24 @@ func (w *waiter) settle(ctx context.Context, s *awaited) error {
 	if j, err := w.db.Job(ctx, s.job); err == nil && j.State == catalog.JobDone {
 		s.ended = j.Updated
 	}
+	if s.started.IsZero() { // begun and ended between two polls
+		s.started = w.lastEnd(s)
+	}
 	if w.engine != nil {
 		w.engine.progress.forget(s.Hash())
 	}
 	return nil
+}
+
+// lastEnd is when the study that ended last before this one did so: this one cannot have been alone before.
+func (w *waiter) lastEnd(s *awaited) time.Time {
+	last := w.start
+	for _, o := range w.list {
+		if o != s && o.ended.After(last) && !o.ended.After(s.ended) {
+			last = o.ended
+		}
+	}
+	return last
 }
 
 // draw shows how far the work is.
