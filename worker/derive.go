@@ -42,10 +42,10 @@ type derivation struct {
 
 // Progress is how far a study is.
 type Progress struct {
-	Study            string `json:"study"` // hash of the study's key
-	Instances, Files int
-	RawBytes         int64
-	StoredBytes      int64
+	Study       string `json:"study"` // hash of the study's key
+	Files       int
+	RawBytes    int64
+	StoredBytes int64
 }
 
 // sizedInstance is what can be said of a file before it is hashed.

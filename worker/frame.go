@@ -30,7 +30,7 @@ type storedFrame struct {
 // into a codestream and proves it: the codestream is decoded, laid out by the
 // very function that readers use, and compared with the received bytes. What
 // a codestream cannot hold (overlay or junk bits above Bits Stored) becomes the residue.
-func encodeNative(ctx context.Context, b *bench, bufs *buffers, img *pack.Image, raw []byte) (storedFrame, error) {
+func encodeNative(ctx context.Context, b *core, bufs *buffers, img *pack.Image, raw []byte) (storedFrame, error) {
 	start := time.Now()
 	out := bufs.get(int64(len(raw)) + int64(len(raw))/8 + 4096)[:0]
 	stream, layout, err := b.encoder.Encode(out, pack.FrameView(img, raw, img.Signed), codecs.EncodeOptions{Context: ctx})

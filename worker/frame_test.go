@@ -59,7 +59,7 @@ func TestEncodeNativeRebuildsReceivedBytes(t *testing.T) {
 			defer c.stop()
 			tasks := newTasks(context.Background(), c)
 			var f storedFrame
-			tasks.run(func(b *bench) (err error) {
+			tasks.run(func(b *core) (err error) {
 				f, err = encodeNative(context.Background(), b, &buffers{}, &img, raw)
 				return err
 			})

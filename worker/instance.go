@@ -102,13 +102,13 @@ func (d *derivation) prepare(ctx context.Context, f *dcm.File, rec recipe, raw [
 	digests := newFrameDigests(rec)
 	tasks := newTasks(ctx, d.cores)
 	for i, spans := range plan.frames {
-		tasks.run(func(b *bench) (err error) {
+		tasks.run(func(b *core) (err error) {
 			p.frames[i], err = d.storeFrame(ctx, b, rec, cut(raw, spans), i, digests)
 			return err
 		})
 	}
 	for i, s := range plan.values {
-		tasks.run(func(b *bench) error {
+		tasks.run(func(b *core) error {
 			p.values[i] = storeValue(raw[s.offset : s.offset+s.length])
 			return nil
 		})
@@ -207,7 +207,7 @@ func layOut(rec recipe, pieces []dcm.Piece) plan {
 const wholeFrame = 256 << 20
 
 // storeFrame makes the stored form of one frame and adds its samples to the digests. Frames of an instance come in order.
-func (d *derivation) storeFrame(ctx context.Context, b *bench, rec recipe, src [][]byte, number int, digests *frameDigests) (f storedFrame, err error) {
+func (d *derivation) storeFrame(ctx context.Context, b *core, rec recipe, src [][]byte, number int, digests *frameDigests) (f storedFrame, err error) {
 	native := src[0]
 	var decoded []byte
 	defer func() { d.bufs.put(decoded) }() // after its samples were hashed
@@ -253,7 +253,7 @@ func keptFrame(bufs *buffers, src [][]byte) storedFrame {
 }
 
 // decodeFrame decodes a frame of an encapsulated source into little endian words, samples interleaved.
-func decodeFrame(ctx context.Context, b *bench, syntax string, img *pack.Image, src [][]byte, bufs *buffers) ([]byte, error) {
+func decodeFrame(ctx context.Context, b *core, syntax string, img *pack.Image, src [][]byte, bufs *buffers) ([]byte, error) {
 	dec := b.decoder(syntax)
 	info, err := dec.Probe(src)
 	if err != nil {

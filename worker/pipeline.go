@@ -124,7 +124,7 @@ func (s slots) release() { <-s }
 // tells the catalog what became of it. The error says what happened; whether
 // and when the job is tried again is decided already (see OutcomeOf).
 func (p *Pipeline) Run(ctx context.Context, jobID string) error {
-	job, err := p.db.Own(ctx, jobID, p.owner, p.lease)
+	job, err := catalog.Begin(ctx, p.db, p.stores.Hot(), jobID, p.owner, p.lease)
 	if err != nil {
 		return err
 	}

@@ -52,7 +52,7 @@ func (d *derivation) checkLarge(ctx context.Context, r io.ReaderAt, f *dcm.File,
 		if err != nil {
 			return rec, err
 		}
-		started := t.run(func(b *bench) error {
+		started := t.run(func(b *core) error {
 			defer free()
 			src, err := fragmentsOf(r, f, i)
 			if err != nil {
@@ -234,7 +234,7 @@ func (s *streaming) frameSegment(p plan, seg pack.Segment, next *int, digests *f
 		return err
 	}
 	it.err = errCodecPanic // until the task has come to its end
-	return s.d.cores.run(s.ctx, func(b *bench) {
+	return s.d.cores.run(s.ctx, func(b *core) {
 		defer close(it.ready)
 		f, err := s.d.storeFrame(s.ctx, b, s.rec, src, i, digests)
 		for _, x := range src {
@@ -264,7 +264,7 @@ func (s *streaming) value(n int64) error {
 		return err
 	}
 	it.err = errCodecPanic
-	return s.d.cores.run(s.ctx, func(*bench) {
+	return s.d.cores.run(s.ctx, func(*core) {
 		defer close(it.ready)
 		x := storeValue(raw)
 		s.d.bufs.put(raw)

@@ -23,12 +23,12 @@ func newTasks(ctx context.Context, c *cores) *tasks { return &tasks{ctx: ctx, co
 
 // run queues a task and waits for a free core. After an error of an earlier
 // task it does nothing and reports false. Tasks start in the order of the calls.
-func (t *tasks) run(task func(*bench) error) (started bool) {
+func (t *tasks) run(task func(*core) error) (started bool) {
 	if t.failed() {
 		return false
 	}
 	t.wg.Add(1)
-	err := t.cores.run(t.ctx, func(b *bench) {
+	err := t.cores.run(t.ctx, func(b *core) {
 		defer t.wg.Done()
 		defer func() {
 			if p := recover(); p != nil {
