@@ -125,18 +125,14 @@ func (s slots) release() { <-s }
 // and when the job is tried again is decided already (see OutcomeOf).
 func (p *Pipeline) Run(ctx context.Context, jobID string) error {
 	job, err := catalog.Begin(ctx, p.db, p.stores.Hot(), jobID, p.owner, p.lease)
-	if err != nil {
-		return err
+	if job.ID == "" {
+		return err // not ours
 	}
 	log := p.log.With("job", job.ID, "attempt", job.Attempt, "study", job.StudyKey.Hash())
-	workCtx, lost := context.WithCancelCause(ctx)
-	beat := p.keepLease(workCtx, job, lost)
 	start := p.now()
-	m, err := p.attempt(workCtx, job, log)
-	lost(nil)
-	<-beat
-	if cause := context.Cause(workCtx); err != nil && errors.Is(cause, catalog.ErrStale) {
-		err = cause
+	var m *catalog.Manifest
+	if err == nil {
+		m, err = p.underLease(ctx, job, log)
 	}
 	if err == nil {
 		log.Info("study stored", "generation", m.Generation, "instances", m.Totals.Instances, "raw_bytes", m.Totals.RawBytes,
@@ -149,6 +145,19 @@ func (p *Pipeline) Run(ctx context.Context, jobID string) error {
 	}
 	log.Log(ctx, out.level(), "study not stored", "outcome", out.Kind.String(), "after", out.After, "err", err)
 	return errors.Join(err, p.tell(context.WithoutCancel(ctx), job, out))
+}
+
+// underLease works on the job while its lease is renewed; it stops when the lease is lost.
+func (p *Pipeline) underLease(ctx context.Context, job catalog.Job, log *slog.Logger) (*catalog.Manifest, error) {
+	ctx, lost := context.WithCancelCause(ctx)
+	beat := p.keepLease(ctx, job, lost)
+	m, err := p.attempt(ctx, job, log)
+	lost(nil)
+	<-beat
+	if cause := context.Cause(ctx); err != nil && errors.Is(cause, catalog.ErrStale) {
+		err = cause
+	}
+	return m, err
 }
 
 // errPanic is a fault of this program that one study brought to light; the others go on.
@@ -216,7 +225,7 @@ func (d *derivation) next(head *catalog.Manifest, res *result) (*catalog.Manifes
 	if was != is {
 		return nil, errHeadMoved
 	}
-	quarantined := mergeQuarantined(m.Quarantined, res.quarantined)
+	quarantined := d.stillQuarantined(mergeQuarantined(m.Quarantined, res.quarantined), res)
 	if head != nil && len(res.volumes) == 0 && len(quarantined) == len(m.Quarantined) {
 		return nil, catalog.ErrNothingToDo
 	}
