@@ -46,24 +46,30 @@ func (q *queue) Dispatch(ctx context.Context, job catalog.Job) error {
 		return err
 	}
 	id := fmt.Sprintf("%s.%d", job.ID, job.Attempt+1)
-	put := func() error {
+	put := func(id string) error {
 		_, err := q.client.EnqueueContext(ctx, asynq.NewTask(taskDerive, payload),
 			asynq.Queue(queueName), asynq.TaskID(id), asynq.MaxRetry(0), asynq.Timeout(maxTaskTime))
 		return err
 	}
-	err = put()
+	err = put(id)
 	if !errors.Is(err, asynq.ErrTaskIDConflict) {
 		return err
 	}
 	// It is there; after a hiccup of the network it may be our own. But a task
-	// whose worker died before it owned the job ends archived under the same id and would block it for ever.
-	if info, err := q.inspector.GetTaskInfo(queueName, id); err != nil || info.State != asynq.TaskStateArchived {
+	// whose worker died before it owned the job must not block it: Asynq holds it as
+	// active for a minute or two, then archives it under the same id.
+	info, err := q.inspector.GetTaskInfo(queueName, id)
+	switch {
+	case err != nil:
+		return nil // gone meanwhile: it was taken
+	case info.State == asynq.TaskStateActive:
+		id += ".again" // at worst two tasks ask for one lease, and one gets it
+	case info.State != asynq.TaskStateArchived:
 		return nil
-	}
-	if err := q.inspector.DeleteTask(queueName, id); err != nil {
+	case q.inspector.DeleteTask(queueName, id) != nil:
 		return nil // somebody else was faster
 	}
-	if err := put(); !errors.Is(err, asynq.ErrTaskIDConflict) {
+	if err := put(id); !errors.Is(err, asynq.ErrTaskIDConflict) {
 		return err
 	}
 	return nil
