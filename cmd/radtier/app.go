@@ -24,6 +24,7 @@ import (
 type program struct {
 	process
 	flags struct{ config, data string }
+	bar   atomic.Pointer[progress] // what is shown while working
 }
 
 // load reads the configuration. It touches nothing else.
@@ -84,7 +85,7 @@ func (p *program) openWith(ctx context.Context, cfg *config.Config, mode openMod
 	if err := os.MkdirAll(cfg.Data, 0o750); err != nil {
 		return nil, fmt.Errorf("data: %w", err)
 	}
-	a := &app{program: p, cfg: cfg, log: newLog(cfg, p.stderr, quiet), set: all.Set()}
+	a := &app{program: p, cfg: cfg, log: newLog(cfg, logWriter{p}, quiet), set: all.Set()}
 	var err error
 	if a.stores, err = openStores(cfg.Tiers); err != nil {
 		return nil, err

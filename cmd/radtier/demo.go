@@ -75,7 +75,7 @@ func (p *program) demo(ctx context.Context, f demoFlags) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, a.Close()) }()
-	bar := newProgress(p.stderr)
+	bar := p.newProgress()
 	found, err := discover(ctx, []string{source}, bar)
 	if err != nil {
 		return err

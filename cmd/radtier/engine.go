@@ -25,26 +25,29 @@ type engine struct {
 var errWorkerRuns = errors.New("another radtier process works on this data directory")
 
 // startEngine starts a pool. With an embedded queue only one process may have one; the other ones get errWorkerRuns.
-func (a *app) startEngine(ctx context.Context) (e *engine, err error) {
-	e = &engine{app: a, progress: studyProgress{now: map[string]worker.Progress{}}}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, e.close())
-		}
-	}()
-	opts := worker.PoolOptions{Studies: a.cfg.Worker.Studies, Window: a.cfg.Queue.Window, Log: a.log}
-	switch q := a.cfg.Queue; q.Kind {
+func (a *app) startEngine(ctx context.Context) (*engine, error) {
+	e := &engine{app: a, progress: studyProgress{now: map[string]worker.Progress{}}}
+	if err := e.start(ctx); err != nil {
+		return nil, errors.Join(err, e.close())
+	}
+	return e, nil
+}
+
+func (e *engine) start(ctx context.Context) (err error) {
+	cfg := e.cfg
+	opts := worker.PoolOptions{Studies: cfg.Worker.Studies, Window: cfg.Queue.Window, Log: e.log}
+	switch q := cfg.Queue; q.Kind {
 	case "embedded":
-		if e.lock, err = tryLock(lockPath(a.cfg)); err != nil {
-			return nil, err
+		if e.lock, err = tryLock(lockPath(cfg)); err != nil {
+			return err
 		} else if e.lock == nil {
-			return nil, errWorkerRuns
+			return errWorkerRuns
 		}
 		if e.embedded, err = worker.StartEmbedded(ctx, q.Server); err != nil {
-			return nil, fmt.Errorf("embedded queue: %w", err)
+			return fmt.Errorf("embedded queue: %w", err)
 		}
 		opts.Redis = e.embedded.Redis
-		a.log.Info("queue started", "server", e.embedded.Kind)
+		e.log.Info("queue started", "server", e.embedded.Kind)
 	default:
 		opts.Redis = worker.Redis(worker.RedisOptions{Address: q.Address, Username: q.Username, Password: q.Password.Reveal(), DB: q.DB, TLS: q.TLS})
 	}
@@ -53,13 +56,13 @@ func (a *app) startEngine(ctx context.Context) (e *engine, err error) {
 		host = "worker"
 	}
 	e.pipeline = worker.NewPipeline(worker.PipelineOptions{
-		DB: a.db, Stores: a.stores, Tier: a.stores.names[0], Set: a.set, Log: a.log,
+		DB: e.db, Stores: e.stores, Tier: e.stores.names[0], Set: e.set, Log: e.log,
 		Owner: fmt.Sprintf("%s-%d", host, os.Getpid()), Build: version(),
-		Cores: a.cfg.Worker.Cores, Readers: a.cfg.Worker.Readers, BudgetBytes: a.cfg.Worker.Memory, Lease: a.cfg.Worker.Lease,
+		Cores: cfg.Worker.Cores, Readers: cfg.Worker.Readers, BudgetBytes: cfg.Worker.Memory, Lease: cfg.Worker.Lease,
 		Progress: e.progress.note,
 	})
 	e.pool, err = worker.StartPool(e.pipeline, opts)
-	return e, err
+	return err
 }
 
 // stop ends the pool: studies under way have worker.grace to finish, less if

@@ -63,7 +63,7 @@ func (p *program) ingest(ctx context.Context, roots []string, f ingestFlags) err
 		return err
 	}
 	defer a.Close()
-	bar := newProgress(p.stderr)
+	bar := p.newProgress()
 	found, err := discover(ctx, roots, bar)
 	if err != nil {
 		return err

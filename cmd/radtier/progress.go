@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/term"
@@ -12,6 +13,7 @@ import (
 
 // progress shows one line that changes on a terminal, and a plain line every few seconds elsewhere.
 type progress struct {
+	mu       sync.Mutex
 	w        io.Writer
 	terminal bool
 	columns  int
@@ -22,7 +24,9 @@ type progress struct {
 // plainEvery is how often a line is written where nobody can redraw it.
 const plainEvery = 5 * time.Second
 
-func newProgress(w io.Writer) *progress {
+// newProgress makes the progress line of a command. Log lines that are written meanwhile clear it first.
+func (prog *program) newProgress() *progress {
+	w := prog.stderr
 	p := &progress{w: w, columns: 80, next: time.Now().Add(plainEvery)}
 	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		p.terminal = true
@@ -30,11 +34,31 @@ func newProgress(w io.Writer) *progress {
 			p.columns = width
 		}
 	}
+	prog.bar.Store(p)
 	return p
+}
+
+// logWriter is stderr for logs.
+type logWriter struct{ *program }
+
+func (l logWriter) Write(b []byte) (int, error) {
+	if bar := l.bar.Load(); bar != nil {
+		return bar.print(b)
+	}
+	return l.stderr.Write(b)
+}
+
+func (p *progress) print(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.wipe()
+	return p.w.Write(b)
 }
 
 // show replaces the line. fraction is drawn as a bar where there is room; negative means that it is not known.
 func (p *progress) show(fraction float64, text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if !p.terminal {
 		if now := time.Now(); now.After(p.next) {
 			p.next = now.Add(plainEvery)
@@ -57,6 +81,12 @@ func (p *progress) show(fraction float64, text string) {
 
 // clear makes room for other output.
 func (p *progress) clear() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.wipe()
+}
+
+func (p *progress) wipe() {
 	if p.terminal && p.last > 0 {
 		fmt.Fprintf(p.w, "\r%s\r", strings.Repeat(" ", p.last))
 		p.last = 0
@@ -65,6 +95,8 @@ func (p *progress) clear() {
 
 // say writes a line of its own.
 func (p *progress) say(format string, args ...any) {
-	p.clear()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.wipe()
 	fmt.Fprintf(p.w, format+"\n", args...)
 }

@@ -49,7 +49,7 @@ and nothing is lost.
 					return usagef("the catalog %s has studies: --force heals each of them from the object store", a.cfg.Catalog.Path)
 				}
 			}
-			bar := newProgress(p.stderr)
+			bar := p.newProgress()
 			found, err := catalog.Rebuild(ctx, a.db, a.stores.Hot(), catalog.RebuildOptions{Tenant: tenant, Progress: func(r catalog.RebuildReport) {
 				bar.show(-1, fmt.Sprintf("%d studies, %d instances", r.Studies, r.Instances))
 			}})

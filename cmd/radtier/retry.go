@@ -63,7 +63,7 @@ func (p *program) retry(ctx context.Context, id string, wait bool) error {
 			return err
 		}
 	}
-	w := a.newWaiter(&worker.Found{}, "", nil, newProgress(p.stderr))
+	w := a.newWaiter(&worker.Found{}, "", nil, p.newProgress())
 	for _, j := range failed {
 		again, err := a.db.Reopen(ctx, j.ID)
 		if errors.Is(err, catalog.ErrClosed) {

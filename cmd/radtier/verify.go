@@ -108,7 +108,7 @@ Exit codes: 0 all is intact, 3 something is damaged: the report names object, in
 
 // verify proves studies, one per core at a time. Damage is in the result; the error is that of a store that fails.
 func (a *app) verify(ctx context.Context, list []catalog.Study) (*verifyResult, error) {
-	r := &verifyResult{Damaged: []damagedStudy{}, bar: newProgress(a.stderr), total: len(list), started: time.Now()}
+	r := &verifyResult{Damaged: []damagedStudy{}, bar: a.newProgress(), total: len(list), started: time.Now()}
 	defer r.bar.clear()
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(runtime.GOMAXPROCS(0))

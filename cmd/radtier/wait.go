@@ -69,13 +69,19 @@ func (w *waiter) work(ctx context.Context) (err error) {
 	}()
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
-	var looked time.Time
+	var looked, first time.Time
 	for {
 		if w.engine == nil && w.cfg.Queue.Kind == "embedded" && time.Since(looked) > lookEvery {
 			looked = time.Now()
+			if first.IsZero() {
+				first = looked
+			}
 			e, err := w.startEngine(ctx)
 			switch {
 			case errors.Is(err, errWorkerRuns):
+				if looked == first {
+					w.bar.say("waiting: another radtier process works on this data directory")
+				}
 			case err != nil:
 				return err
 			default:
@@ -216,7 +222,7 @@ func (w *waiter) draw() {
 		fraction = float64(raw) / float64(all)
 	}
 	if raw > 0 && raw < all && spent > time.Second {
-		text += "  " + durationText(time.Duration(float64(spent)*float64(all-raw)/float64(raw)).Round(time.Second)) + " left"
+		text += "  " + time.Duration(float64(spent)*float64(all-raw)/float64(raw)).Round(time.Second).String() + " left"
 	}
 	w.bar.show(fraction, text)
 }
