@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/radtier/radtier/cmd/radtier/config"
 	"github.com/radtier/radtier/internal/testkit/synth"
@@ -95,12 +97,20 @@ func (p *program) demo(ctx context.Context, f demoFlags) (err error) {
 	}
 	fmt.Fprintln(p.stderr, "reading everything back and comparing it with the source")
 	r := &demoResult{Dir: dir, Source: source, Quarantined: len(found.Broken), Skipped: found.Skipped}
+	proved := make([]demoStudy, len(w.list))
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(runtime.GOMAXPROCS(0))
 	for i, x := range w.list {
-		s, err := a.proveDemo(ctx, x, found.Studies[i], filepath.Join(dir, "thumbs"))
-		if err != nil {
+		g.Go(func() (err error) {
+			proved[i], err = a.proveDemo(gctx, x, found.Studies[i], filepath.Join(dir, "thumbs"))
 			return err
-		}
-		if name := names[x.UID]; name != "" {
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	for _, s := range proved {
+		if name := names[s.StudyUID]; name != "" {
 			s.Name = name
 		}
 		r.add(s)

@@ -77,6 +77,9 @@ func (p *program) ingest(ctx context.Context, roots []string, f ingestFlags) err
 	jobs, err := client.Enqueue(ctx, found, source, o)
 	bar.clear()
 	if err != nil {
+		if len(jobs) > 0 {
+			bar.say("%d of %s queued; the same command again queues the rest", len(jobs), plural(len(found.Studies), "study"))
+		}
 		return err
 	}
 	w := a.newWaiter(found, o.Tenant, jobs, bar)
