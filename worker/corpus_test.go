@@ -6,11 +6,16 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
+	"github.com/radtier/radtier/codecs/jpegls"
 	"github.com/radtier/radtier/internal/catalog"
 	"github.com/radtier/radtier/internal/dcm"
+	"github.com/radtier/radtier/internal/pack"
+	"github.com/radtier/radtier/internal/study"
 	"github.com/radtier/radtier/internal/testkit"
 )
 
@@ -104,6 +109,9 @@ func TestWholeCorpus(t *testing.T) {
 				t.Errorf("%s: samples as explicit LE have digest %s, the corpus says %s", row["path"], got, row["pixel_sha256"])
 			}
 			checked++
+			if in.Reason == "" && in.Stored == syntaxJPEGLS {
+				checkStored(t, s, dec, in, src, fs, row)
+			}
 		}
 	}
 	quarantined := map[string]string{}
@@ -155,4 +163,67 @@ func nativeDigest(file []byte, f *dcm.File) (string, bool) {
 		native = out
 	}
 	return fmt.Sprintf("%x", sha256.Sum256(native)), true
+}
+
+// checkStored writes an instance as it is stored and compares it with its source: elements, and samples after decoding.
+func checkStored(t *testing.T, s *study.Study, dec *pack.Decoders, in study.Instance, src []byte, fs *dcm.File, row testkit.CorpusFile) {
+	t.Helper()
+	ctx := context.Background()
+	var buf bytes.Buffer
+	if err := s.WriteStored(ctx, dec, in, &buf); err != nil {
+		t.Errorf("%s: stored form: %v", row["path"], err)
+		return
+	}
+	f, err := dcm.Scan(dcm.Bytes(buf.Bytes()), int64(buf.Len()), dcm.Limits{})
+	if err != nil {
+		t.Errorf("%s: stored form cannot be scanned: %v", row["path"], err)
+		return
+	}
+	if f.Syntax != in.Stored || !f.Pixel.Encapsulated || len(f.Pixel.Frames) != len(in.Frames) {
+		t.Errorf("%s: stored form has syntax %s and %d frames, want %s and %d", row["path"], f.Syntax, len(f.Pixel.Frames), in.Stored, len(in.Frames))
+		return
+	}
+	if err := dcm.CompareDatasets(dcm.Bytes(src), fs, dcm.Bytes(buf.Bytes()), f); err != nil {
+		t.Errorf("%s: stored form: data set changed: %v", row["path"], err)
+	}
+	decoder := jpegls.NewDecoder()
+	sum := sha256.New()
+	for i := range f.Pixel.Frames {
+		pix, err := study.DecodeFragments(ctx, decoder, dcm.Bytes(buf.Bytes()), f, i, make([]byte, in.Image.FrameBytes()))
+		if err != nil {
+			t.Errorf("%s: stored form: frame %d: %v", row["path"], i, err)
+			return
+		}
+		sum.Write(pix)
+	}
+	if got := fmt.Sprintf("%x", sum.Sum(nil)); got != fmt.Sprintf("%x", in.SampleSHA256) {
+		t.Errorf("%s: stored form decodes to samples %s, the index says %x", row["path"], got, in.SampleSHA256)
+	}
+}
+
+// TestDicomModuleTestdata sends the files that come with the DICOM library this project uses.
+func TestDicomModuleTestdata(t *testing.T) {
+	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/suyashkumar/dicom").Output()
+	dir := filepath.Join(strings.TrimSpace(string(out)), "testdata")
+	if err != nil || strings.TrimSpace(string(out)) == "" {
+		t.Skipf("%s: the module's source is not here: go mod download github.com/suyashkumar/dicom", t.Name())
+	}
+	r := newRig(t, nil)
+	want, got := filesIn(t, dir), 0
+	for _, s := range r.ingest("a", dir) {
+		verifyAll(t, s)
+		for sum, in := range originals(t, s) {
+			if want[sum] == "" {
+				t.Errorf("%s: stored file was never received", in.SOPUID)
+			}
+			got++
+			if in.Reason == "" && !in.Exact && in.Syntax != syntaxRLE {
+				t.Errorf("%s of syntax %s is not exact", in.SOPUID, in.Syntax)
+			}
+		}
+	}
+	if got == 0 {
+		t.Error("no instance was stored")
+	}
+	t.Logf("%d of %d files stored", got, len(want))
 }
