@@ -55,8 +55,14 @@ func TestWholeCorpus(t *testing.T) {
 	if testing.Short() {
 		t.Skip("TestWholeCorpus: takes a minute; run without -short")
 	}
+	for name, wholeFile := range map[string]int64{"held in memory": 0, "streamed": 1} {
+		t.Run(name, func(t *testing.T) { wholeCorpus(t, wholeFile) })
+	}
+}
+
+func wholeCorpus(t *testing.T, wholeFile int64) {
 	corpus := testkit.Corpus(t)
-	r := newRig(t, nil)
+	r := newRig(t, func(o *PipelineOptions) { o.WholeFile = wholeFile })
 	rows := map[string]testkit.CorpusFile{}
 	for _, row := range testkit.CorpusFiles(t, corpus) {
 		rows[row["sha256"]] = row

@@ -129,7 +129,7 @@ func (d *derivation) packAll(files []catalog.SourceFile) ([]*volume, error) {
 // produce starts the work on every file, in order, as the budget allows.
 func (d *derivation) produce(ctx context.Context, g *errgroup.Group, files []catalog.SourceFile, queue chan<- *item) error {
 	for number, src := range files {
-		if src.Size > wholeFile {
+		if src.Size > d.wholeFile {
 			if err := d.streamFile(ctx, src, number, queue); err != nil {
 				return err
 			}

@@ -25,12 +25,20 @@ func TestSameSOPInstanceUIDTwice(t *testing.T) {
 		{"another series", small{series: "1.2.3.5"}, "a", 2, ""},
 		{"another tenant", small{seed: 9}, "b", 1, ""},
 	} {
-		for _, together := range []bool{true, false} {
+		for _, way := range []struct {
+			name               string
+			together, streamed bool
+		}{{"in one arrival", true, false}, {"later", false, false}, {"streamed, in one arrival", true, true}, {"streamed, later", false, true}} {
+			together := way.together
 			if together && tc.tenant != "a" {
 				continue
 			}
-			t.Run(tc.name+map[bool]string{true: ", in one arrival", false: ", later"}[together], func(t *testing.T) {
-				r := newRig(t, nil)
+			t.Run(tc.name+", "+way.name, func(t *testing.T) {
+				r := newRig(t, func(o *PipelineOptions) {
+					if way.streamed {
+						o.WholeFile = 1
+					}
+				})
 				one, two := first.bytes(t), tc.second.bytes(t)
 				var last = one
 				if together {

@@ -37,8 +37,8 @@ type rejected struct {
 
 func (r *rejected) Error() string { return r.reason }
 
-// wholeFile is the largest file that is read into memory at once. Larger ones stream frame by frame.
-const wholeFile = 32 << 20
+// defaultWholeFile is the largest file that is read into memory at once. Larger ones stream frame by frame.
+const defaultWholeFile = 32 << 20
 
 // weight estimates the memory that a file of that size takes from reading to writing.
 func weight(size int64) int64 { return 2*size + 64<<10 }

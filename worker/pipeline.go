@@ -40,6 +40,7 @@ type Pipeline struct {
 	build       string
 	lease       time.Duration
 	volumeBytes int64
+	wholeFile   int64
 	progress    func(Progress)
 
 	stop sync.Once
@@ -60,6 +61,7 @@ type PipelineOptions struct {
 	BudgetBytes int64          // default 1 GiB
 	Lease       time.Duration  // default 1 minute
 	VolumeBytes int64          // default pack.MaxVolumeBytes
+	WholeFile   int64          // files of more bytes are not held in memory but stream frame by frame; default 32 MiB
 	Class       objstore.Class // storage class of packs; default the store's
 	Now         func() time.Time
 	Hooks       catalog.Hooks // for crash tests
@@ -85,6 +87,9 @@ func NewPipeline(o PipelineOptions) *Pipeline {
 	if o.VolumeBytes == 0 {
 		o.VolumeBytes = pack.MaxVolumeBytes
 	}
+	if o.WholeFile == 0 {
+		o.WholeFile = defaultWholeFile
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -97,7 +102,7 @@ func NewPipeline(o PipelineOptions) *Pipeline {
 	c := startCores(o.Cores, o.Set)
 	return &Pipeline{db: o.DB, stores: o.Stores, set: o.Set, budget: NewBudget(o.BudgetBytes), cores: c, readers: make(slots, o.Readers), bufs: &buffers{},
 		times: &c.times, log: o.Log, now: o.Now, hooks: o.Hooks, phi: o.PHI, tier: o.Tier, class: o.Class, owner: o.Owner, build: o.Build, lease: o.Lease,
-		volumeBytes: o.VolumeBytes, progress: o.Progress}
+		volumeBytes: o.VolumeBytes, wholeFile: o.WholeFile, progress: o.Progress}
 }
 
 // Close waits for work under way and ends the cores. No Run may be under way or follow.

@@ -97,6 +97,14 @@ func (d *derivation) mayBeKnown(f *dcm.File, size int64) bool {
 	return d.sizes[sizedInstance{f.SeriesUID, f.SOPUID, size}]
 }
 
+// noteLarge remembers a streamed file, so that the same file queued twice is hashed first and not stored twice.
+func (d *derivation) noteLarge(in pack.Instance) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.known[in.FileSHA256] = true
+	d.sizes[sizedInstance{in.SeriesUID, in.SOPUID, in.FileSize}] = true
+}
+
 func (d *derivation) knownByDigest(h *sourceFile) error {
 	sum := sha256.New()
 	if _, err := io.Copy(sum, io.NewSectionReader(h, 0, h.pin.Size)); err != nil {
@@ -171,9 +179,7 @@ func (s *streaming) run() error {
 	meta := s.d.metaOf(s.file, s.rec)
 	meta.Segments = plan.segments
 	meta.FileSHA256 = pack.Digest(s.sum.Sum(nil))
-	if s.d.isKnown(meta.FileSHA256) { // the index would name it twice
-		s.d.log.Info("a large file was queued twice; both copies are stored", "sha256", fmt.Sprintf("%x", meta.FileSHA256))
-	}
+	s.d.noteLarge(meta)
 	return s.step(func(v *volumes) error {
 		meta.NativeSHA256, meta.SampleSHA256 = digests.sums()
 		err := v.end(meta, s.header, s.entries)
