@@ -147,6 +147,8 @@ func lookAt(path string) (looking, error) {
 		l.skip = true
 	case f.StudyUID == "":
 		l.broken = "no Study Instance UID (0020,000D)"
+	case len(f.StudyUID) > catalog.MaxUID:
+		l.broken = fmt.Sprintf("Study Instance UID (0020,000D) of %d bytes; at most %d are kept as a key", len(f.StudyUID), catalog.MaxUID)
 	default:
 		l.study, l.patient = f.StudyUID, f.PatientKey
 		l.file.SeriesUID, l.file.SOPUID, l.file.Number = f.SeriesUID, f.SOPUID, f.InstanceNumber

@@ -208,15 +208,14 @@ const wholeFrame = 256 << 20
 
 // storeFrame makes the stored form of one frame and adds its samples to the digests. Frames of an instance come in order.
 func (d *derivation) storeFrame(ctx context.Context, b *core, rec recipe, src [][]byte, number int, digests *frameDigests) (f storedFrame, err error) {
-	native := src[0]
-	var decoded []byte
+	var native, decoded []byte
 	defer func() { d.bufs.put(decoded) }() // after its samples were hashed
 	defer func() {                         // also after an error: the next frame waits for its turn
 		start := time.Now()
 		f.SampleSHA256 = digests.add(number, native, err == nil)
 		b.Times.add(&b.Times.Hash, start)
 	}()
-	if rec.decoded && (rec.treatment == keep || rec.treatment == transcode) {
+	if native = src[0]; rec.decoded && (rec.treatment == keep || rec.treatment == transcode) {
 		start := time.Now()
 		decoded, err = decodeFrame(ctx, b, rec.syntax, rec.image, src, d.bufs)
 		b.Times.add(&b.Times.Rebuild, start)

@@ -106,6 +106,10 @@ func encapsulatedRecipe(r recipe, f *dcm.File, set *codecs.Set) recipe {
 	case f.Pixel.Frames == nil:
 		r.reason = "frames cannot be told apart: " + f.Pixel.FrameProblem + "; kept as received"
 		return r
+	case hasEmptyFrame(f.Pixel):
+		r.image = nil // its fragments are kept one by one, as long values are
+		r.reason = "a frame has no bytes; kept as received"
+		return r
 	case !set.CanDecode(f.Syntax):
 		r.reason = "no codec here decodes transfer syntax " + printableUID(f.Syntax) + "; kept as received"
 		return r
@@ -120,6 +124,21 @@ func encapsulatedRecipe(r recipe, f *dcm.File, set *codecs.Set) recipe {
 	}
 	r.reason = "already compressed; kept as received"
 	return r
+}
+
+// hasEmptyFrame reports whether a frame is made of empty fragments only. Such
+// a file cannot be decoded frame by frame, and its frames cannot be counted by their bytes.
+func hasEmptyFrame(px *dcm.PixelData) bool {
+	for _, frame := range px.Frames {
+		var n int64
+		for _, fr := range px.Fragments[frame[0]:frame[1]] {
+			n += fr.Length
+		}
+		if n == 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // frameBytes is the size of one decoded frame, 0 without an image that codecs take.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"sort"
 
 	"github.com/radtier/radtier/internal/catalog"
@@ -22,8 +23,8 @@ type thumb struct {
 // maxCandidates is how many instances of a series are tried for its thumbnail before the series has none.
 const maxCandidates = 3
 
-// lookThrough makes the thumbnails of a study, and reads the rejection notes
-// that came with this attempt (volumes from index fresh on). A picture that cannot be made is logged and missing; it never fails the study.
+// lookThrough makes the thumbnails of a study; of what came with this attempt
+// (volumes from index fresh on) it proves transcoded instances and reads the rejection notes. A picture that cannot be made is logged and missing; it never fails the study.
 func (d *derivation) lookThrough(ctx context.Context, view *study.Study, fresh int) ([]thumb, []catalog.Withdrawn, error) {
 	bySeries := map[string][]study.Instance{}
 	for _, in := range view.Select("", "", false, false) {
@@ -60,6 +61,11 @@ func (d *derivation) lookThrough(ctx context.Context, view *study.Study, fresh i
 
 	var withdrawn []catalog.Withdrawn
 	for _, in := range view.Instances() {
+		if in.Pack >= fresh && !in.Exact { // its received file is gone for good: what readers get instead must work
+			if err := view.WriteExplicitLE(ctx, dec, in, io.Discard); err != nil {
+				return nil, nil, fmt.Errorf("%w: %w", errNotProved, err)
+			}
+		}
 		if in.Pack < fresh || in.ClassUID != keyObjectSelection {
 			continue
 		}

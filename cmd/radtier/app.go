@@ -223,7 +223,7 @@ func describe(name string, err error) error {
 func (a *app) openStudy(ctx context.Context, s catalog.Study) (*study.Study, error) {
 	m, err := catalog.LoadHead(ctx, a.db, a.stores.Hot(), s.StudyKey)
 	if errors.Is(err, catalog.ErrNoStudy) {
-		return nil, fmt.Errorf("study %s is queued and not stored yet: `radtier worker --once` stores what is queued", s.UID)
+		return nil, fmt.Errorf("study %q is queued and not stored yet: `radtier worker --once` stores what is queued", s.UID)
 	}
 	if err != nil {
 		return nil, err

@@ -56,7 +56,12 @@ How many bytes were read from the store is said on stderr, and also which
 instances are not kept byte for byte: of these original gives the same elements and samples
 in Explicit VR Little Endian.`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return p.get(cmd.Context(), args[0], f) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if cmd.Flags().Changed("frame") && f.frame == 0 {
+				return usagef("--frame counts from 1")
+			}
+			return p.get(cmd.Context(), args[0], f)
+		},
 	}
 	cmd.Flags().StringVar(&f.tenant, "tenant", "", "`TENANT` of the study, where several have it")
 	cmd.Flags().StringVar(&f.series, "series", "", "only this Series Instance `UID`")

@@ -56,14 +56,14 @@ func checkStudy(k StudyKey) error {
 	if err := CheckTenant(k.Tenant); err != nil {
 		return err
 	}
-	if k.UID == "" || len(k.UID) > maxUID {
-		return fmt.Errorf("study of tenant %s: its UID has %d bytes, must have 1 to %d", k.Tenant, len(k.UID), maxUID)
+	if k.UID == "" || len(k.UID) > MaxUID {
+		return fmt.Errorf("study of tenant %s: its UID has %d bytes, must have 1 to %d", k.Tenant, len(k.UID), MaxUID)
 	}
 	return nil
 }
 
-// maxUID is the longest UID that is kept, in bytes. The standard allows 64.
-const maxUID = 1024
+// MaxUID is the longest UID that is kept, in bytes. The standard allows 64.
+const MaxUID = 1024
 
 // ManifestKey is the key of a manifest: <study>/m/<generation, 10 digits>-<job>.<attempt>.json
 func ManifestKey(k StudyKey, generation int64, job string, attempt int) string {

@@ -118,6 +118,11 @@ func (v *verifying) pack(ctx context.Context, s *Study, n int) error {
 	for _, e := range list {
 		v.add(p.Key, "%v", e)
 	}
+	if len(list) == 0 {
+		if err := v.transcoded(ctx, s, vol, n); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -182,4 +187,21 @@ func isDamage(err error) bool {
 	var malformed *pack.MalformedError
 	var codec *codecs.MalformedError
 	return errors.As(err, &damaged) || errors.As(err, &malformed) || errors.As(err, &codec) || errors.Is(err, objstore.ErrNotFound)
+}
+
+// transcoded proves the instances whose received file cannot be rebuilt: the form that readers get instead is written once.
+func (v *verifying) transcoded(ctx context.Context, s *Study, vol *pack.Volume, n int) error {
+	for i := range vol.Index.Instances {
+		in := Instance{Instance: &vol.Index.Instances[i], Volume: vol, Pack: n, Index: i}
+		if in.Exact {
+			continue
+		}
+		if err := s.WriteExplicitLE(ctx, v.dec, in, io.Discard); err != nil {
+			if ctx.Err() != nil || objstore.IsTransient(err) {
+				return err
+			}
+			v.add(v.m.Packs[n].Key, "instance %q cannot be written: %v", in.SOPUID, err)
+		}
+	}
+	return nil
 }
