@@ -54,6 +54,12 @@ func (v *verifying) add(key, format string, args ...any) {
 }
 
 func (v *verifying) run(ctx context.Context) error {
+	mark := catalog.PublishedKey(v.m.Key())
+	if _, err := v.stores.Hot().Head(ctx, mark); errors.Is(err, objstore.ErrNotFound) {
+		v.add(mark, "is not in the store: a catalog rebuilt from the store would not see this generation; put an empty object there")
+	} else if err != nil {
+		return err
+	}
 	for _, q := range v.m.Quarantined {
 		if _, err := v.object(ctx, v.stores.Hot(), q.Key, q.Size, q.SHA256); err != nil {
 			return err
