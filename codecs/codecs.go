@@ -51,6 +51,8 @@ type Info struct {
 	Lossless      bool // every decoded sample equals the encoded one
 	Near          int  // largest error of a near-lossless stream (JPEG-LS NEAR), else 0
 	Levels        int  // resolutions that can be decoded below the full one
+	// Scratch is a bound of the memory that decoding takes, for formats where more than the fields above decides about it; else 0.
+	Scratch int64
 }
 
 // Limits bounds what a decoder may be asked for by a codestream. The zero value of a field means its default.
@@ -71,6 +73,9 @@ type DecodeOptions struct {
 type EncodeOptions struct {
 	// Context, if set, is looked at every few rows.
 	Context context.Context
+	// RGB says that the three components are red, green and blue, so that a
+	// codec may use the reversible colour transform that its standard has for them.
+	RGB bool
 }
 
 // Layout is what an encoder tells of the codestream it made.

@@ -9,6 +9,23 @@ type Syntax struct {
 	Ext        string // file name extension of one frame's codestream, without the dot
 	NewEncoder func() Encoder
 	NewDecoder func() Decoder
+	// NewPlainDecoder, if set, makes a decoder that shares nothing with NewDecoder's that depends on
+	// the processor, so that it can vouch for it: codestreams of one's own are proved with it now and then.
+	NewPlainDecoder func() Decoder
+	// Kernels, if set, names the processor's instructions that encoder and decoder use here, like
+	// "avx2", or "plain": with it, what a bad kernel wrote can be found again.
+	Kernels func() string
+
+	// Of progressive codestreams only:
+
+	// LevelEnds appends to dst the length of the prefix that holds resolution
+	// level r and all below it, lowest resolution first, as Layout has them for streams of one's own.
+	LevelEnds func(dst []int64, src []byte) ([]int64, error)
+	// Reduce appends to dst a complete codestream of the image without its drop
+	// highest resolutions, made of the headers and packets of src without decoding them. Of src only the
+	// prefix up to the end of the highest resolution that stays is needed. It returns an *UnsupportedError
+	// for a codestream that cannot be cut so; a small new one must be encoded then.
+	Reduce func(dst, src []byte, drop int) ([]byte, error)
 }
 
 // Set maps transfer syntaxes to codecs. It is built explicitly (see codecs/all) and not changed afterwards, so it may be shared.

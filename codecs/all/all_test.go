@@ -114,6 +114,9 @@ func TestSet(t *testing.T) {
 		if x.NewEncoder == nil {
 			continue
 		}
+		if (x.NewPlainDecoder == nil) != (x.Kernels == nil) || x.Kernels != nil && x.Kernels() == "" {
+			t.Errorf("%s: a codec with kernels has a plain decoder that vouches for them, and says which they are", x.UID)
+		}
 		for _, s := range []codectest.Shape{
 			{Width: 64, Height: 48, Components: 1, Container: 16, Bits: 12, Signed: true},
 			{Width: 64, Height: 48, Components: 3, Container: 8, Bits: 8},
@@ -126,6 +129,12 @@ func TestSet(t *testing.T) {
 			}
 			if err := codecs.Verify(x.NewDecoder(), v, src, codecs.DecodeOptions{}); err != nil {
 				t.Errorf("%s, %v: Verify: %v", x.UID, s, err)
+			}
+			if x.NewPlainDecoder == nil {
+				continue
+			}
+			if err := codecs.Verify(x.NewPlainDecoder(), v, src, codecs.DecodeOptions{}); err != nil {
+				t.Errorf("%s, %v: Verify by the plain decoder: %v", x.UID, s, err)
 			}
 		}
 	}

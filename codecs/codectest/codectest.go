@@ -43,6 +43,9 @@ type Config struct {
 	Headerless bool
 	// Info, if set, is what Probe must return for the codestream of a view.
 	Info func(v codecs.View) codecs.Info
+	// Check, if set, reads back a codestream that was made of a view and returns what in it breaks the rules of its
+	// transfer syntax, beyond what decoding shows.
+	Check func(src []byte, v codecs.View) []string
 	// Streams are codestreams from elsewhere, to be decoded to known samples.
 	// They undergo every test of decoding. Keep them small: some tests try every byte of them.
 	Streams []Stream

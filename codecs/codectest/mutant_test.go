@@ -59,10 +59,15 @@ func TestSuiteCatchesFaults(t *testing.T) {
 		{"ignores cancellation", "Cancellation"},
 		{"compares nothing", "BitFlips+"},
 		{"wrong samples", "Streams"},
+		{"breaks its syntax", "Precisions"},
 	} {
 		t.Run(row.bug+" in "+row.check, func(t *testing.T) {
 			c := rawConfig(row.bug)
 			switch row.check {
+			case "Precisions":
+				if row.bug == "breaks its syntax" {
+					c.Check = func([]byte, codecs.View) []string { return []string{"no index where the syntax asks for one"} }
+				}
 			case "Streams":
 				c.Streams = wrongStream(t)
 			case "BitFlips+": // an unchecked codestream that Compare waves through

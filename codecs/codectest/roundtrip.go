@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -13,12 +14,13 @@ import (
 
 // codec is a pair that a check uses for many frames, as a worker does.
 type codec struct {
-	enc codecs.Encoder
-	dec codecs.Decoder
+	enc   codecs.Encoder
+	dec   codecs.Decoder
+	check func(src []byte, v codecs.View) []string
 }
 
 func (c *Config) codec() codec {
-	k := codec{dec: c.NewDecoder()}
+	k := codec{dec: c.NewDecoder(), check: c.Check}
 	if c.NewEncoder != nil {
 		k.enc = c.NewEncoder()
 	}
@@ -59,6 +61,11 @@ func (k codec) roundTrip(l Layout, s Shape, samples []int32) string {
 	}
 	if !bytes.Equal(in.whole, before) {
 		return "Encode changed its view"
+	}
+	if k.check != nil {
+		if broken := k.check(src, in.View); len(broken) > 0 {
+			return "Check: " + strings.Join(broken, "; ")
+		}
 	}
 	if err := guarded(func() error { return codecs.Verify(k.dec, in.View, src, codecs.DecodeOptions{}) }); err != nil {
 		return fmt.Sprintf("Compare: %v", err)

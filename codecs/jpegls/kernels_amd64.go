@@ -39,6 +39,20 @@ const (
 // haveKernels reports whether the processor has what the kernels use.
 func haveKernels() bool { return cpu.X86.HasBMI1 && cpu.X86.HasBMI2 && countsZeros() }
 
+// Kernels names the instructions of this processor that encoder and decoder
+// use: "bmi2" in the coding of samples, "avx2" in what is done to many samples at once, or "plain" for none.
+func Kernels() string {
+	switch {
+	case haveKernels() && cpu.X86.HasAVX2:
+		return "avx2+bmi2"
+	case haveKernels():
+		return "bmi2"
+	case cpu.X86.HasAVX2:
+		return "avx2"
+	}
+	return "plain"
+}
+
 // countsZeros reports whether LZCNT works; x/sys/cpu has no name for it.
 func countsZeros() bool
 

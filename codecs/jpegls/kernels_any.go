@@ -7,6 +7,9 @@ type kernel struct{}
 
 func haveKernels() bool { return false }
 
+// Kernels names the instructions of this processor that encoder and decoder use: there are none for it.
+func Kernels() string { return "plain" }
+
 func (k *kernel) set(p *params, precision int, m *model) {}
 
 func (e *Encoder) encodeRegular(q []int16, px, xs []uint16, i int) int {

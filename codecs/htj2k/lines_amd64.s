@@ -1,0 +1,232 @@
+#include "go_asm.h"
+#include "textflag.h"
+
+// func loadWordsKernel(dst *int32, pix *byte, n, up32 int, shift int32, signed bool)
+TEXT ·loadWordsKernel(SB), NOSPLIT, $0-37
+	MOVQ dst+0(FP), DI
+	MOVQ pix+8(FP), SI
+	MOVQ n+16(FP), CX
+	VMOVQ up32+24(FP), X4
+	MOVL shift+32(FP), AX
+	VMOVD AX, X5
+	VPBROADCASTD X5, Y5
+	MOVBLZX signed+36(FP), AX
+	TESTL AX, AX
+	JNZ signed
+
+unsigned:
+	VPMOVZXWD (SI), Y0
+	VPMOVZXWD 16(SI), Y1
+	VPSLLD X4, Y0, Y0
+	VPSLLD X4, Y1, Y1
+	VPSRLD X4, Y0, Y0
+	VPSRLD X4, Y1, Y1
+	VPSUBD Y5, Y0, Y0
+	VPSUBD Y5, Y1, Y1
+	VMOVDQU Y0, (DI)
+	VMOVDQU Y1, 32(DI)
+	ADDQ $32, SI
+	ADDQ $64, DI
+	SUBQ $16, CX
+	JNZ unsigned
+	VZEROUPPER
+	RET
+
+signed:
+	VPMOVZXWD (SI), Y0
+	VPMOVZXWD 16(SI), Y1
+	VPSLLD X4, Y0, Y0
+	VPSLLD X4, Y1, Y1
+	VPSRAD X4, Y0, Y0
+	VPSRAD X4, Y1, Y1
+	VMOVDQU Y0, (DI)
+	VMOVDQU Y1, 32(DI)
+	ADDQ $32, SI
+	ADDQ $64, DI
+	SUBQ $16, CX
+	JNZ signed
+	VZEROUPPER
+	RET
+
+// func loadBytesKernel(dst *int32, pix *byte, n, up32 int, shift int32, signed bool)
+TEXT ·loadBytesKernel(SB), NOSPLIT, $0-37
+	MOVQ dst+0(FP), DI
+	MOVQ pix+8(FP), SI
+	MOVQ n+16(FP), CX
+	VMOVQ up32+24(FP), X4
+	MOVL shift+32(FP), AX
+	VMOVD AX, X5
+	VPBROADCASTD X5, Y5
+	MOVBLZX signed+36(FP), AX
+	TESTL AX, AX
+	JNZ signed
+
+unsigned:
+	VPMOVZXBD (SI), Y0
+	VPMOVZXBD 8(SI), Y1
+	VPSLLD X4, Y0, Y0
+	VPSLLD X4, Y1, Y1
+	VPSRLD X4, Y0, Y0
+	VPSRLD X4, Y1, Y1
+	VPSUBD Y5, Y0, Y0
+	VPSUBD Y5, Y1, Y1
+	VMOVDQU Y0, (DI)
+	VMOVDQU Y1, 32(DI)
+	ADDQ $16, SI
+	ADDQ $64, DI
+	SUBQ $16, CX
+	JNZ unsigned
+	VZEROUPPER
+	RET
+
+signed:
+	VPMOVZXBD (SI), Y0
+	VPMOVZXBD 8(SI), Y1
+	VPSLLD X4, Y0, Y0
+	VPSLLD X4, Y1, Y1
+	VPSRAD X4, Y0, Y0
+	VPSRAD X4, Y1, Y1
+	VMOVDQU Y0, (DI)
+	VMOVDQU Y1, 32(DI)
+	ADDQ $16, SI
+	ADDQ $64, DI
+	SUBQ $16, CX
+	JNZ signed
+	VZEROUPPER
+	RET
+
+// func packWordsKernel(pix *byte, line *int32, n int, f *format)
+TEXT ·packWordsKernel(SB), NOSPLIT, $0-32
+	MOVQ pix+0(FP), DI
+	MOVQ line+8(FP), SI
+	MOVQ n+16(FP), CX
+	MOVQ f+24(FP), R8
+	VPBROADCASTD format_shift(R8), Y5
+	VPBROADCASTD format_low(R8), Y6
+	VPBROADCASTD format_top(R8), Y7
+	VMOVQ format_up(R8), X4
+	VPCMPEQD Y8, Y8, Y8
+	VPSRLD $16, Y8, Y8 // a word of the view
+	MOVBLZX format_signed(R8), AX
+	TESTL AX, AX
+	JNZ signed
+
+unsigned:
+	VMOVDQU (SI), Y0
+	VMOVDQU 32(SI), Y1
+	VPADDD Y5, Y0, Y0
+	VPADDD Y5, Y1, Y1
+	VPMAXSD Y6, Y0, Y0
+	VPMAXSD Y6, Y1, Y1
+	VPMINSD Y7, Y0, Y0
+	VPMINSD Y7, Y1, Y1
+	VPSLLD X4, Y0, Y0
+	VPSLLD X4, Y1, Y1
+	VPSRLD X4, Y0, Y0
+	VPSRLD X4, Y1, Y1
+	VPAND Y8, Y0, Y0
+	VPAND Y8, Y1, Y1
+	VPACKUSDW Y1, Y0, Y0
+	VPERMQ $0xD8, Y0, Y0
+	VMOVDQU Y0, (DI)
+	ADDQ $32, DI
+	ADDQ $64, SI
+	SUBQ $16, CX
+	JNZ unsigned
+	VZEROUPPER
+	RET
+
+signed:
+	VMOVDQU (SI), Y0
+	VMOVDQU 32(SI), Y1
+	VPADDD Y5, Y0, Y0
+	VPADDD Y5, Y1, Y1
+	VPMAXSD Y6, Y0, Y0
+	VPMAXSD Y6, Y1, Y1
+	VPMINSD Y7, Y0, Y0
+	VPMINSD Y7, Y1, Y1
+	VPSLLD X4, Y0, Y0
+	VPSLLD X4, Y1, Y1
+	VPSRAD X4, Y0, Y0
+	VPSRAD X4, Y1, Y1
+	VPAND Y8, Y0, Y0
+	VPAND Y8, Y1, Y1
+	VPACKUSDW Y1, Y0, Y0
+	VPERMQ $0xD8, Y0, Y0
+	VMOVDQU Y0, (DI)
+	ADDQ $32, DI
+	ADDQ $64, SI
+	SUBQ $16, CX
+	JNZ signed
+	VZEROUPPER
+	RET
+
+// func packBytesKernel(pix *byte, line *int32, n int, f *format)
+TEXT ·packBytesKernel(SB), NOSPLIT, $0-32
+	MOVQ pix+0(FP), DI
+	MOVQ line+8(FP), SI
+	MOVQ n+16(FP), CX
+	MOVQ f+24(FP), R8
+	VPBROADCASTD format_shift(R8), Y5
+	VPBROADCASTD format_low(R8), Y6
+	VPBROADCASTD format_top(R8), Y7
+	VMOVQ format_up(R8), X4
+	VPCMPEQD Y8, Y8, Y8
+	VPSRLD $24, Y8, Y8 // a word of the view
+	MOVBLZX format_signed(R8), AX
+	TESTL AX, AX
+	JNZ signed
+
+unsigned:
+	VMOVDQU (SI), Y0
+	VMOVDQU 32(SI), Y1
+	VPADDD Y5, Y0, Y0
+	VPADDD Y5, Y1, Y1
+	VPMAXSD Y6, Y0, Y0
+	VPMAXSD Y6, Y1, Y1
+	VPMINSD Y7, Y0, Y0
+	VPMINSD Y7, Y1, Y1
+	VPSLLD X4, Y0, Y0
+	VPSLLD X4, Y1, Y1
+	VPSRLD X4, Y0, Y0
+	VPSRLD X4, Y1, Y1
+	VPAND Y8, Y0, Y0
+	VPAND Y8, Y1, Y1
+	VPACKUSDW Y1, Y0, Y0
+	VPERMQ $0xD8, Y0, Y0
+	VEXTRACTI128 $1, Y0, X1
+	VPACKUSWB X1, X0, X0
+	VMOVDQU X0, (DI)
+	ADDQ $16, DI
+	ADDQ $64, SI
+	SUBQ $16, CX
+	JNZ unsigned
+	VZEROUPPER
+	RET
+
+signed:
+	VMOVDQU (SI), Y0
+	VMOVDQU 32(SI), Y1
+	VPADDD Y5, Y0, Y0
+	VPADDD Y5, Y1, Y1
+	VPMAXSD Y6, Y0, Y0
+	VPMAXSD Y6, Y1, Y1
+	VPMINSD Y7, Y0, Y0
+	VPMINSD Y7, Y1, Y1
+	VPSLLD X4, Y0, Y0
+	VPSLLD X4, Y1, Y1
+	VPSRAD X4, Y0, Y0
+	VPSRAD X4, Y1, Y1
+	VPAND Y8, Y0, Y0
+	VPAND Y8, Y1, Y1
+	VPACKUSDW Y1, Y0, Y0
+	VPERMQ $0xD8, Y0, Y0
+	VEXTRACTI128 $1, Y0, X1
+	VPACKUSWB X1, X0, X0
+	VMOVDQU X0, (DI)
+	ADDQ $16, DI
+	ADDQ $64, SI
+	SUBQ $16, CX
+	JNZ signed
+	VZEROUPPER
+	RET
