@@ -70,6 +70,8 @@ type Capabilities struct {
 	Copy       bool    // Copy works inside the store without moving bytes through the caller
 	Restore    bool    // archive classes exist and Restore works
 	Classes    []Class // in order from hot to cold; the first is the default
+	// PutBytes is the memory that one Put of unknown size holds at most, beside its body's own; 0 if it is next to nothing.
+	PutBytes int64
 }
 
 // Store is one bucket, or one directory.

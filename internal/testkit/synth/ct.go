@@ -16,11 +16,11 @@ const (
 	ctNoise     = 13 // HU, one standard deviation
 )
 
-// CT makes a chest CT of 120 slices of 512 x 512: words of 16 bits, 12 of them
+// CT makes a chest CT of 120 slices (or Options.Slices) of 512 x 512: words of 16 bits, 12 of them
 // stored, signed. The right lung has one nodule, see [Study.Lesion].
 func CT(o Options) Study {
 	const class = "1.2.840.10008.5.1.4.1.1.2"
-	n, side := o.count(120), o.pixels(512)
+	n, side := o.count(o.slices()), o.pixels(512)
 	thickness := ctThickness * 120 / float64(n)
 	s := Study{Name: "chest CT", Modality: "CT", UID: o.uid("ct study")}
 	who := subject{charset: gb18030, latin: "CHEST CT", ideographic: "\xba\xcf\xb3\xc9^\xd3\xb0\xcf\xf1\xbc\xd7", // 合成^影像甲
@@ -31,7 +31,7 @@ func CT(o Options) Study {
 	frameOfReference, series := o.uid("ct frame of reference"), o.uid("ct series")
 	layout := Layout{Rows: side, Columns: side, Samples: 1, Allocated: 16, Stored: 12, HighBit: 11, Signed: true, Photometric: "MONOCHROME2"}
 	spacing := ctView / float64(side)
-	s.Lesion = &Lesion{SeriesUID: series, Center: nodule.center, Radius: nodule.radius}
+	s.Lesion = &Lesion{SeriesUID: series, FrameUID: frameOfReference, Center: nodule.center, Radius: nodule.radius}
 	for i := range n {
 		z := -thickness * float64(i) // from the apex down
 		x := Instance{StudyUID: s.UID, SeriesUID: series, SOPUID: o.uid(fmt.Sprint("ct instance ", i)), ClassUID: class,

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/radtier/radtier/codecs"
 	"github.com/radtier/radtier/internal/dcm"
@@ -33,9 +34,41 @@ type Study struct {
 // Lesion is where the one lesion of a study is.
 type Lesion struct {
 	SeriesUID string
+	FrameUID  string     // Frame of Reference UID
 	Center    [3]float64 // patient coordinates in mm
 	Radius    float64    // mm
 	SOPUIDs   []string   // the slices that show it, in order of position
+}
+
+// Annotation is the lesion of the study as a JSON annotation (docs/annotation-format.md), final and complete, of a person; nil if there is none.
+func (s *Study) Annotation() []byte {
+	l := s.Lesion
+	if l == nil {
+		return nil
+	}
+	return fmt.Appendf(nil, `{
+  "schema": "annotation/1",
+  "study_uid": %q,
+  "document_id": "synthetic:%s",
+  "revision": 1,
+  "system": "radtier demo",
+  "created": "2026-01-05T09:00:00Z",
+  "status": "final",
+  "author": "person",
+  "complete": true,
+  "no_lesion": false,
+  "lesions": [
+    {
+      "id": "L1",
+      "codes": [{"value": "27925004", "scheme": "SCT", "meaning": "Nodule"}],
+      "review": "confirmed",
+      "regions": [
+        {"type": "points3d", "for_uid": %q, "points": [[%g, %g, %g]], "radius_mm": %g}
+      ]
+    }
+  ]
+}
+`, s.UID, strings.ReplaceAll(s.Name, " ", "-"), l.FrameUID, l.Center[0], l.Center[1], l.Center[2], l.Radius)
 }
 
 // Bytes is the size of all pixel data, as native samples.

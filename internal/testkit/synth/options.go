@@ -19,6 +19,8 @@ type Options struct {
 	// Scale shrinks rows, columns, slices and frames alike, the millimetres
 	// stay. 0 means 1; no image gets smaller than 16 pixels, no series shorter than 3 slices.
 	Scale float64
+	// Slices is how many slices the CT has at full scale, over the same 300 mm. 0 means 120.
+	Slices int
 }
 
 func (o Options) marker() string { return o.Marker[:min(len(o.Marker), 12)] }
@@ -30,6 +32,14 @@ func (o Options) pixels(full int) int {
 
 // count is a number of slices or frames, scaled.
 func (o Options) count(full int) int { return max(3, int(math.Round(float64(full)*o.scale()))) }
+
+// slices is the number of the CT's slices before scaling.
+func (o Options) slices() int {
+	if o.Slices <= 0 {
+		return 120
+	}
+	return o.Slices
+}
 
 func (o Options) scale() float64 {
 	if o.Scale <= 0 || o.Scale > 1 {
