@@ -9,6 +9,10 @@ type Limits struct {
 	MaxInflate     int64 // bytes of an inflated data set; default 1 GiB
 	MaxFragments   int   // fragments of one pixel data element; default 1<<22
 	MaxValue       int64 // values longer than this are left out by ReadDataset, except sequences; default 256 KiB
+
+	// SkipFragments makes Scan stop where encapsulated pixel data starts:
+	// enough to tell whose file it is, without a read for each fragment. Pixel and Image stay nil, as for a file without pixels.
+	SkipFragments bool
 }
 
 // bulkBytes is the length from which a value no longer counts as header.

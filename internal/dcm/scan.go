@@ -333,6 +333,8 @@ func (s *scanner) dataset(off, limit int64) error {
 			return &MalformedError{off, 0, "zeros where an element must be"}
 		case e.Tag>>16 == 0xFFFE:
 			return &MalformedError{off, e.Tag, "item or delimiter outside any sequence"}
+		case length == undefinedLength && isPixelData(e.Tag) && s.lim.SkipFragments:
+			return nil
 		case length == undefinedLength && isPixelData(e.Tag):
 			e.Undefined = true
 			if err = s.fragments(&e, limit); err != nil {

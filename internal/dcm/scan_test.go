@@ -297,3 +297,32 @@ func TestSplitText(t *testing.T) {
 		}
 	}
 }
+
+// TestSkipFragments: who only asks whose file it is reads no fragment, and still sees native pixel data that is cut off.
+func TestSkipFragments(t *testing.T) {
+	item := func(n int) []byte {
+		return append([]byte{0xFE, 0xFF, 0x00, 0xE0, byte(n), 0, 0, 0}, make([]byte, n)...)
+	}
+	head, err := NewBuilder().Text(0x00080016, "1.2.840.10008.5.1.4.1.1.4").Text(0x00080018, "1.2.3.4.5").Text(0x0020000D, "1.2.3").Text(0x0020000E, "1.2.3.4").Ints(0x00280010, 4).Ints(0x00280011, 4).File("1.2.840.10008.1.2.5")
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw := append(head, 0xE0, 0x7F, 0x10, 0, 'O', 'B', 0, 0, 0xFF, 0xFF, 0xFF, 0xFF)
+	raw = append(raw, item(0)...)
+	raw = append(raw, item(64)...)
+	raw = append(raw, "no item at all"...)
+	if _, err := Scan(bytes.NewReader(raw), int64(len(raw)), Limits{}); err == nil {
+		t.Error("broken fragments: got no error")
+	}
+	f, err := Scan(bytes.NewReader(raw), int64(len(raw)), Limits{SkipFragments: true})
+	if err != nil || f.StudyUID != "1.2.3" || f.SeriesUID != "1.2.3.4" || f.Pixel != nil {
+		t.Errorf("got %+v, %v; want the study and no pixel data", f, err)
+	}
+	native, err := NewBuilder().Text(0x00080016, "1.2.840.10008.5.1.4.1.1.4").Text(0x00080018, "1.2.3.4.5").Text(0x0020000D, "1.2.3").Ints(0x00280010, 4).Ints(0x00280011, 4).Native(make([]byte, 32)).File("1.2.840.10008.1.2.1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Scan(bytes.NewReader(native), int64(len(native))-8, Limits{SkipFragments: true}); err == nil {
+		t.Error("native pixel data cut off: got no error")
+	}
+}

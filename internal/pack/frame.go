@@ -9,13 +9,21 @@ import (
 
 // Decoders holds one decoder per coding. Like a decoder it serves one goroutine at a time and keeps its tables between frames.
 type Decoders struct {
-	set  *codecs.Set
-	made map[Coding]codecs.Decoder
+	set   *codecs.Set
+	made  map[Coding]codecs.Decoder
+	plain bool
 }
 
 // NewDecoders returns decoders of the codecs in set, which are made when they are first needed.
 func NewDecoders(set *codecs.Set) *Decoders {
 	return &Decoders{set: set, made: make(map[Coding]codecs.Decoder)}
+}
+
+// NewPlainDecoders is NewDecoders with the plain decoders of those codecs that have one (codecs.Syntax.NewPlainDecoder).
+func NewPlainDecoders(set *codecs.Set) *Decoders {
+	d := NewDecoders(set)
+	d.plain = true
+	return d
 }
 
 func (d *Decoders) of(c Coding) (codecs.Decoder, error) {
@@ -29,7 +37,11 @@ func (d *Decoders) of(c Coding) (codecs.Decoder, error) {
 	if !ok || s.NewDecoder == nil {
 		return nil, &UnsupportedError{fmt.Sprintf("%s frame: no codec for transfer syntax %q in this build", c, c.Syntax())}
 	}
-	dec := s.NewDecoder()
+	newDecoder := s.NewDecoder
+	if d.plain && s.NewPlainDecoder != nil {
+		newDecoder = s.NewPlainDecoder
+	}
+	dec := newDecoder()
 	d.made[c] = dec
 	return dec, nil
 }

@@ -42,6 +42,16 @@ func (c Coding) Syntax() string {
 	return codings[c].syntax
 }
 
+// CodingOf is the coding of codestreams of a transfer syntax; ok is false if there is none.
+func CodingOf(syntax string) (c Coding, ok bool) {
+	for c := range codings {
+		if syntax != "" && codings[c].syntax == syntax {
+			return Coding(c), true
+		}
+	}
+	return CodingBytes, false
+}
+
 func (c Coding) ext() string {
 	if !c.known() {
 		return "bin"

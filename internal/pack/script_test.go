@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/radtier/radtier/codecs"
+	"github.com/radtier/radtier/codecs/htj2k"
 	"github.com/radtier/radtier/codecs/jpegls"
 	"github.com/radtier/radtier/codecs/rle"
 	"github.com/radtier/radtier/internal/testkit"
@@ -17,12 +18,13 @@ import (
 func realSet() *codecs.Set {
 	return codecs.NewSet(
 		codecs.Syntax{UID: CodingJPEGLS.Syntax(), NewDecoder: func() codecs.Decoder { return jpegls.NewDecoder() }},
+		codecs.Syntax{UID: CodingHTJ2K.Syntax(), NewDecoder: func() codecs.Decoder { return htj2k.NewDecoder() }},
 		codecs.Syntax{UID: CodingRLE.Syntax(), NewDecoder: func() codecs.Decoder { return rle.NewDecoder() }})
 }
 
 func realKit(t testing.TB, c Coding, enc codecs.Encoder) kit {
 	return kit{c, realSet(), func(v codecs.View) []byte {
-		p, _, err := enc.Encode(nil, v, codecs.EncodeOptions{})
+		p, _, err := enc.Encode(nil, v, codecs.EncodeOptions{RGB: v.Components == 3 && c == CodingHTJ2K})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -31,6 +33,10 @@ func realKit(t testing.TB, c Coding, enc codecs.Encoder) kit {
 }
 
 var realKits = map[string]func(t testing.TB) kit{
+	"htj2k": func(t testing.TB) kit {
+		testkit.Tool(t, "opj_decompress")
+		return realKit(t, CodingHTJ2K, htj2k.NewEncoder(htj2k.Options{}))
+	},
 	"rle":               func(t testing.TB) kit { return realKit(t, CodingRLE, rle.NewEncoder()) },
 	"jpegls by default": func(t testing.TB) kit { return realKit(t, CodingJPEGLS, jpegls.NewEncoder(jpegls.Options{})) },
 	"jpegls by plane":   func(t testing.TB) kit { return jpeglsKit(t, jpegls.InterleaveNone) },
@@ -125,19 +131,25 @@ func smooth(width, height, bits int) []byte {
 
 func TestUnpackScriptOnRunsAndEdges(t *testing.T) {
 	python, path := script(t)
-	k := jpeglsKit(t, jpegls.InterleaveNone)
+	for _, name := range []string{"jpegls by plane", "htj2k"} {
+		t.Run(name, func(t *testing.T) { unpackRunsAndEdges(t, python, path, realKits[name](t)) })
+	}
+}
+
+func unpackRunsAndEdges(t *testing.T, python, path string, k kit) {
 	var out bytes.Buffer
 	w := NewWriter(&out, "1.2.3", "test")
 	want := map[string][]byte{}
-	for n, bits := range []int{2, 5, 8, 12, 16} {
-		img := &Image{Rows: 60, Columns: 71, Frames: 1, Samples: 1, BitsAllocated: 16, BitsStored: bits, HighBit: bits - 1, Photometric: "MONOCHROME2"}
+	for n, bits := range []int{2, 5, 8, 12, 16, -8, -12, -16} { // negative: signed
+		img := &Image{Rows: 60, Columns: 71, Frames: 1, Samples: 1, BitsAllocated: 16, BitsStored: max(bits, -bits), HighBit: max(bits, -bits) - 1, Signed: bits < 0, Photometric: "MONOCHROME2"}
+		bits := img.BitsStored
 		r := store(t, w, instanceOf(1, n, img), n, 1, func(int) ([]byte, FrameData) {
 			raw := smooth(71, 60, bits)
 			for i := 0; i < len(raw); i += 2 {
 				v := (int(raw[i]) | int(raw[i+1])<<8) & (1<<bits - 1)
 				raw[i], raw[i+1] = byte(v), byte(v>>8)
 			}
-			return raw, FrameData{Coding: k.coding, Data: k.encode(FrameView(img, raw, false))}
+			return raw, FrameData{Coding: k.coding, Data: k.encode(FrameView(img, raw, img.Signed))}
 		})
 		want[r.name] = r.file
 	}

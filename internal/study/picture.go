@@ -1,6 +1,7 @@
 package study
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"image"
@@ -31,7 +32,7 @@ func (s *Study) Picture(ctx context.Context, dec *pack.Decoders, in Instance, fr
 }
 
 // Preview draws the frame that stands for an instance, unless the instance
-// has no picture or the policy forbids to show one.
+// has no picture or the policy forbids to show one. It has at least the size of a thumbnail: of a frame with resolution levels only those that this takes are read and decoded.
 func (s *Study) Preview(ctx context.Context, dec *pack.Decoders, in Instance, policy render.PHIPolicy) (image.Image, render.Params, error) {
 	f, r, err := in.Scan(ctx)
 	if err != nil {
@@ -49,7 +50,10 @@ func (s *Study) Preview(ctx context.Context, dec *pack.Decoders, in Instance, po
 		representative = v[0]
 	}
 	frame := render.PickFrame(f.Image.Frames, representative, render.FramePositions(ds, f.Image.Frames))
-	img, p, err := s.draw(ctx, dec, in, f, r, ds, frame)
+	img, p, reduced, err := s.drawAt(ctx, dec, in, f, ds, frame, Resolution{AtLeast: render.DefaultSide})
+	if err == nil && !reduced {
+		img, p, err = s.draw(ctx, dec, in, f, r, ds, frame)
+	}
 	if err != nil {
 		return nil, p, fmt.Errorf("picture of %s, frame %d: %w", in.SOPUID, frame+1, err)
 	}
@@ -71,7 +75,7 @@ func (s *Study) draw(ctx context.Context, dec *pack.Decoders, in Instance, f *dc
 	}
 	if in.Image == nil || f.Inflated() != nil || len(in.Frames) == 0 { // long values: the view is sparse in frames only
 		if f.Pixel.Encapsulated {
-			return nil, p, &codecs.UnsupportedError{Codec: "picture", What: in.Reason}
+			return nil, p, &codecs.UnsupportedError{Codec: "picture", What: cmp.Or(in.Reason, "its frames are kept as received, in transfer syntax "+in.Syntax+", which is not decoded here")}
 		}
 		raw, err := render.ReadNative(r, f, frame)
 		if err != nil {

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sort"
 
 	"github.com/radtier/radtier/codecs"
@@ -33,26 +34,37 @@ type Stores interface {
 // many goroutines; decoders are passed in where they are needed.
 type Study struct {
 	Manifest *catalog.Manifest
-	Volumes  []*pack.Volume // one per Manifest.Packs
+	Volumes  []*pack.Volume // one per pack of Manifest.Packs that holds the study's instances; see Open
+	packs    []int          // number in Manifest.Packs of each volume
 	set      *codecs.Set
 	hot      objstore.Store
 	bundle   []byte
 }
 
-// Open reads the hot bundle of a manifest. If the bundle is damaged or gone,
-// the volumes' own indexes are read instead and Damage says so.
+// Open reads the hot bundle of a manifest and opens the full images and the results; once the full images are expired, the regions
+// that are kept of them instead. If the bundle is damaged or gone, the volumes' own indexes are read.
 func Open(ctx context.Context, stores Stores, m *catalog.Manifest, set *codecs.Set) (*Study, error) {
-	s := &Study{Manifest: m, set: set, hot: stores.Hot()}
+	return open(ctx, stores, m, set, volumesOf(m))
+}
+
+// OpenRegions opens what is kept of the study's lesions: its instances are whole slices as they were received, and derived instances.
+func OpenRegions(ctx context.Context, stores Stores, m *catalog.Manifest, set *codecs.Set) (*Study, error) {
+	return open(ctx, stores, m, set, regionsOf(m))
+}
+
+func open(ctx context.Context, stores Stores, m *catalog.Manifest, set *codecs.Set, packs []int) (*Study, error) {
+	s := &Study{Manifest: m, set: set, hot: stores.Hot(), packs: packs}
 	var hotErr error
 	if m.Hot != nil {
 		s.bundle, hotErr = readBundle(ctx, s.hot, m.Hot)
 	}
-	for n, p := range m.Packs {
+	for _, n := range s.packs {
+		p := m.Packs[n]
 		store, err := stores.Tier(p.Tier)
 		if err != nil {
 			return nil, err
 		}
-		vol, err := s.openVolume(ctx, store, n)
+		vol, err := s.openVolume(ctx, pack.StoreRanger(store, p.Key), n)
 		if err != nil {
 			return nil, fmt.Errorf("volume %d of the study: %w", n, errors.Join(err, hotErr))
 		}
@@ -61,10 +73,35 @@ func Open(ctx context.Context, stores Stores, m *catalog.Manifest, set *codecs.S
 	return s, nil
 }
 
-// Assemble is a study whose volumes are open already, without a hot bundle:
+// Assemble is a study whose volumes (those that Open opens) are open already, without a hot bundle:
 // what a worker has before it commits.
 func Assemble(m *catalog.Manifest, volumes []*pack.Volume, set *codecs.Set) *Study {
-	return &Study{Manifest: m, Volumes: volumes, set: set}
+	return &Study{Manifest: m, Volumes: volumes, packs: volumesOf(m), set: set}
+}
+
+// PackOf is the number in Manifest.Packs of a volume.
+func (s *Study) PackOf(volume int) int { return s.packs[volume] }
+
+// volumesOf lists the packs that hold the study's instances, by their number in the manifest. Regions repeat what the full images have.
+func volumesOf(m *catalog.Manifest) []int {
+	full := slices.ContainsFunc(m.Packs, func(p catalog.Pack) bool { return p.Class == catalog.ClassFull })
+	return packsOf(m, func(c catalog.Class) bool {
+		return c == catalog.ClassFull || c == catalog.ClassResult || c == catalog.ClassRegion && !full
+	})
+}
+
+func regionsOf(m *catalog.Manifest) []int {
+	return packsOf(m, func(c catalog.Class) bool { return c == catalog.ClassRegion })
+}
+
+func packsOf(m *catalog.Manifest, want func(catalog.Class) bool) []int {
+	var list []int
+	for n, p := range m.Packs {
+		if want(p.Class) {
+			list = append(list, n)
+		}
+	}
+	return list
 }
 
 func readBundle(ctx context.Context, store objstore.Store, b *catalog.Bundle) ([]byte, error) {
@@ -88,9 +125,8 @@ func cut(data []byte, r catalog.Range) ([]byte, bool) {
 
 // openVolume prefers the hot bundle's copy of the index; every part of it carries its own digest, so a
 // bundle with one flipped bit is still good for all parts but one.
-func (s *Study) openVolume(ctx context.Context, store objstore.Store, n int) (*pack.Volume, error) {
+func (s *Study) openVolume(ctx context.Context, ranger pack.Ranger, n int) (*pack.Volume, error) {
 	p := s.Manifest.Packs[n]
-	ranger := pack.StoreRanger(store, p.Key)
 	if s.bundle != nil && n < len(s.Manifest.Hot.Parts) {
 		part := s.Manifest.Hot.Parts[n]
 		if raw, ok := cut(s.bundle, part.Index); ok {
@@ -134,7 +170,7 @@ func (s *Study) Instances() []Instance {
 			in := &v.Index.Instances[i]
 			id := [2]string{in.SeriesUID, in.SOPUID}
 			count[id]++
-			list = append(list, Instance{Instance: in, Volume: v, Pack: n, Index: i, Version: count[id], Withdrawn: withdrawn[id]})
+			list = append(list, Instance{Instance: in, Volume: v, Pack: s.packs[n], Index: i, Version: count[id], Withdrawn: withdrawn[id]})
 		}
 	}
 	for i := range list {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/radtier/radtier/codecs"
 	"github.com/radtier/radtier/internal/catalog"
@@ -29,8 +30,8 @@ type Verified struct {
 }
 
 // Verify reads every object of one generation of a study again and proves it:
-// packs and hot bundle by the SHA-256 in the manifest, packs part by part, every received file by rebuilding it, quarantined
-// files by their digest. It goes on after damage, which it lists. The error is that of a
+// all by the SHA-256 in the manifest, packs part by part, every received file by rebuilding it, quarantined
+// files by their digest, and small pictures by what the full frames give. It goes on after damage, which it lists. The error is that of a
 // store that fails, or the end of ctx. read is called with bytes read as it goes on, and may be nil.
 func Verify(ctx context.Context, stores Stores, m *catalog.Manifest, set *codecs.Set, read func(bytes int64)) (*Verified, error) {
 	v := &verifying{stores: stores, m: m, set: set, read: read, dec: pack.NewDecoders(set)}
@@ -65,6 +66,21 @@ func (v *verifying) run(ctx context.Context) error {
 			return err
 		}
 	}
+	if r := v.m.Regions; r != nil {
+		if _, err := v.object(ctx, v.stores.Hot(), r.Key, r.Size, r.SHA256); err != nil {
+			return err
+		}
+		if p := r.Picture; p != nil {
+			if _, err := v.object(ctx, v.stores.Hot(), p.Key, p.Size, p.SHA256); err != nil {
+				return err
+			}
+		}
+	}
+	for _, a := range v.m.Annotations {
+		if _, err := v.object(ctx, v.stores.Hot(), a.Key, a.Size, a.SHA256); err != nil {
+			return err
+		}
+	}
 	s := &Study{Manifest: v.m, set: v.set, hot: v.stores.Hot()}
 	if v.m.Hot != nil {
 		whole, err := v.object(ctx, s.hot, v.m.Hot.Key, v.m.Hot.Size, v.m.Hot.SHA256)
@@ -77,12 +93,25 @@ func (v *verifying) run(ctx context.Context) error {
 			}
 		}
 	}
-	for n := range v.m.Packs {
+	sound := map[int]bool{}
+	main := volumesOf(v.m)
+	for _, n := range main {
+		before := len(v.Damage)
 		if err := v.pack(ctx, s, n); err != nil {
 			return fmt.Errorf("verify %s: %w", v.m.Packs[n].Key, err)
 		}
+		sound[n] = len(v.Damage) == before
 	}
-	return nil
+	regions := &Study{Manifest: v.m, set: v.set, hot: s.hot, bundle: s.bundle}
+	for _, n := range regionsOf(v.m) {
+		if slices.Contains(main, n) {
+			continue
+		}
+		if err := v.pack(ctx, regions, n); err != nil {
+			return fmt.Errorf("verify %s: %w", v.m.Packs[n].Key, err)
+		}
+	}
+	return v.allPreviews(ctx, s, sound)
 }
 
 func (v *verifying) pack(ctx context.Context, s *Study, n int) error {
@@ -98,7 +127,7 @@ func (v *verifying) pack(ctx context.Context, s *Study, n int) error {
 	if _, err := store.Head(ctx, p.Key); errors.Is(err, objstore.ErrNotFound) {
 		return nil // said already
 	}
-	vol, err := s.openVolume(ctx, store, n)
+	vol, err := s.openVolume(ctx, &ahead{inner: pack.StoreRanger(store, p.Key), size: p.Size}, n)
 	if isDamage(err) {
 		v.add(p.Key, "cannot be opened: %v", err)
 		return nil
@@ -106,6 +135,7 @@ func (v *verifying) pack(ctx context.Context, s *Study, n int) error {
 	if err != nil {
 		return err
 	}
+	s.Volumes, s.packs = append(s.Volumes, vol), append(s.packs, n)
 	if vol.Size == 0 {
 		vol.Size = p.Size
 	}

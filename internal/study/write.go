@@ -89,24 +89,28 @@ func (s *Study) WriteStored(ctx context.Context, dec *pack.Decoders, in Instance
 	if err != nil {
 		return err
 	}
-	target := dcm.Target{Syntax: in.Stored, Encapsulated: true, Planar0: in.Image.Samples > 1}
+	target := dcm.Target{Syntax: in.Stored, Encapsulated: true, Planar0: in.Image.Samples > 1, Photometric: storedPhotometric(in.Stored, in.Image.Photometric)}
 	// A frame that its codec did not shrink is stored in another coding; it is encoded here, so that the file has one syntax.
 	var encoder codecs.Encoder
 	streams := make([][]byte, len(in.Frames))
 	for i := range in.Frames {
 		e := in.Volume.Index.Entries[in.Frames[i].Entry]
-		if codingSyntax(e.Coding) == in.Stored {
+		if e.Coding.Syntax() == in.Stored {
 			target.FrameLengths = append(target.FrameLengths, e.Size)
 			continue
 		}
 		if encoder == nil {
+			if known.NewEncoder == nil {
+				return &codecs.UnsupportedError{Codec: "stored form", What: "no encoder for transfer syntax " + in.Stored}
+			}
 			encoder = known.NewEncoder()
 		}
 		native, err := in.Volume.Frame(ctx, dec, in.Index, i, nil)
 		if err != nil {
 			return err
 		}
-		if streams[i], _, err = encoder.Encode(nil, pack.FrameView(in.Image, native, in.Image.Signed), codecs.EncodeOptions{Context: ctx}); err != nil {
+		opts := codecs.EncodeOptions{Context: ctx, RGB: in.Image.Photometric == "RGB"}
+		if streams[i], _, err = encoder.Encode(nil, pack.FrameView(in.Image, native, in.Image.Signed), opts); err != nil {
 			return fmt.Errorf("frame %d of %s: %w", i, in.SOPUID, err)
 		}
 		target.FrameLengths = append(target.FrameLengths, int64(len(streams[i])))
@@ -125,21 +129,18 @@ func (s *Study) WriteStored(ctx context.Context, dec *pack.Decoders, in Instance
 	return dcm.Rewrite(w, r, f, target)
 }
 
-func codingSyntax(c pack.Coding) string {
-	switch c {
-	case pack.CodingJPEGLS:
-		return "1.2.840.10008.1.2.4.80"
-	case pack.CodingHTJ2K:
-		return "1.2.840.10008.1.2.4.202"
-	case pack.CodingRLE:
-		return "1.2.840.10008.1.2.5"
+// storedPhotometric is what the stored codestreams of an image hold: the encoder of HTJ2K transforms red, green and blue
+// (YBR_RCT, PS3.3 C.7.6.3.1.2); everybody else stores the components as they are. "" keeps what the data set says.
+func storedPhotometric(syntax, received string) string {
+	if syntax == pack.CodingHTJ2K.Syntax() && received == "RGB" {
+		return "YBR_RCT"
 	}
 	return ""
 }
 
-// decodedPhotometric is what samples are after a lossless decoder undid a component transform.
+// decodedPhotometric is what samples are after a decoder undid a component transform.
 func decodedPhotometric(p string) string {
-	if p == "YBR_RCT" {
+	if p == "YBR_RCT" || p == "YBR_ICT" {
 		return "RGB"
 	}
 	return p
@@ -177,7 +178,11 @@ func DecodeFragments(ctx context.Context, dec codecs.Decoder, r io.ReaderAt, f *
 		return nil, err
 	}
 	img := f.Image
-	view := codecs.Interleaved(dst, img.Columns, img.Rows, img.Samples, img.BitsAllocated, img.BitsStored, img.Signed)
+	bits := img.BitsStored
+	if info, err := dec.Probe(src); err == nil && info.Bits > bits { // what does not fit into Bits Stored is not cut off: words have room for it
+		bits = min(info.Bits, img.BitsAllocated)
+	}
+	view := codecs.Interleaved(dst, img.Columns, img.Rows, img.Samples, img.BitsAllocated, bits, img.Signed)
 	if err := dec.Decode(view, src, codecs.DecodeOptions{Context: ctx}); err != nil {
 		return nil, fmt.Errorf("frame %d of %s: %w", i, f.SOPUID, err)
 	}
@@ -221,6 +226,30 @@ type temporaryFile struct{ *os.File }
 func (t temporaryFile) Close() error {
 	err := t.File.Close()
 	return errors.Join(err, os.Remove(t.Name()))
+}
+
+// Received gives random access to the received file, or to what WriteOriginal gives in its place, and its size. It lies in memory, or in a
+// temporary file if it is large; Close gives it up.
+func (s *Study) Received(ctx context.Context, dec *pack.Decoders, in Instance) (r interface {
+	io.ReaderAt
+	io.Closer
+}, size int64, err error) {
+	if in.Exact {
+		r, err = s.received(ctx, dec, in)
+		return r, in.FileSize, err
+	}
+	f, err := os.CreateTemp("", "radtier-instance-*")
+	if err != nil {
+		return nil, 0, err
+	}
+	if err := s.WriteExplicitLE(ctx, dec, in, f); err != nil {
+		return nil, 0, errors.Join(err, temporaryFile{f}.Close())
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return nil, 0, errors.Join(err, temporaryFile{f}.Close())
+	}
+	return temporaryFile{f}, info.Size(), nil
 }
 
 // received rebuilds the file as it was received, for random access.
