@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
@@ -25,7 +26,11 @@ type SourceFile struct {
 	SOPUID    string    `json:"sop_uid,omitempty"`
 	Number    int       `json:"number,omitempty"` // Instance Number (0020,0013), to sort by
 	Group     int       `json:"group,omitempty"`  // files of one patient have one number; 0 if there is no patient id
+	Kind      string    `json:"kind,omitempty"`   // "" is a DICOM file
 }
+
+// KindOfAnnotation is the SourceFile.Kind of a JSON annotation document.
+const KindOfAnnotation = "annotation"
 
 // After an arrival is committed, this happens to its source files.
 const (
@@ -45,7 +50,15 @@ type Arrival struct {
 	MoveTo   string       // with AfterMove: a directory
 	Complete bool         // the sender says that the study is complete: do not wait for more
 	Received time.Time
+	// Batch is a digest of all that above, given by Arrivals; "" if the arrival has no files because a citation opened the study again.
+	Batch string
 }
+
+// MaxBatches is how many digests of arrivals a manifest remembers; batchChars is how long each is.
+const (
+	MaxBatches = 256
+	batchChars = 32
+)
 
 // Enqueue records an arrival and makes sure that the study has an open job,
 // all in one transaction. The job is ready when no arrival has come for the
@@ -78,12 +91,9 @@ func (db *DB) Enqueue(ctx context.Context, a Arrival, quiet time.Duration) (Job,
 		if !a.Complete {
 			ready = now.Add(max(quiet, 0))
 		}
-		if err := tx.ensureStudy(ctx, a.StudyKey, now); err != nil {
-			return err
-		}
 		hash := a.Hash()
-		var want int64
-		if err := tx.lock(ctx, `SELECT want FROM study WHERE tenant = ? AND hash = ?`, a.Tenant, hash).Scan(&want); err != nil {
+		want, _, _, err := tx.lockStudy(ctx, a.StudyKey, now)
+		if err != nil {
 			return err
 		}
 		var same int64
@@ -109,7 +119,7 @@ func (db *DB) Enqueue(ctx context.Context, a Arrival, quiet time.Duration) (Job,
 				return err
 			}
 		}
-		if job, err = tx.openJob(ctx, a.Tenant, hash); errors.Is(err, ErrNoJob) {
+		if job, err = tx.lockOpenJob(ctx, a.Tenant, hash); errors.Is(err, ErrNoJob) {
 			if same == 0 && len(a.Files) == 0 {
 				return ErrNothingToDo
 			}
@@ -128,7 +138,7 @@ func (db *DB) Enqueue(ctx context.Context, a Arrival, quiet time.Duration) (Job,
 			job.Want = want
 			return nil
 		}
-		if err := tx.exec(ctx, `UPDATE job SET ready_at = ?, updated = ? WHERE id = ?`, toMS(ready), toMS(now), job.ID); err != nil {
+		if err := tx.exec(ctx, `UPDATE job SET ready_at = ?, claimed_until = 0, updated = ? WHERE id = ?`, toMS(ready), toMS(now), job.ID); err != nil {
 			return err
 		}
 		job, err = tx.job(ctx, job.ID)
@@ -140,23 +150,39 @@ func (db *DB) Enqueue(ctx context.Context, a Arrival, quiet time.Duration) (Job,
 	return job, nil
 }
 
-// ensureStudy makes the rows of the tenant and the study if they are new.
+// ensureStudy makes the rows of the tenant and the study if they are new, and locks the study's.
 func (c conn) ensureStudy(ctx context.Context, k StudyKey, now time.Time) error {
-	if err := c.exec(ctx, `INSERT INTO tenant (name, created) VALUES (?, ?) ON CONFLICT (name) DO NOTHING`, k.Tenant, toMS(now)); err != nil {
-		return err
-	}
-	hash := k.Hash()
-	return c.exec(ctx, `INSERT INTO study (tenant, hash, part, uid, status, created, updated) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (tenant, hash) DO NOTHING`,
-		k.Tenant, hash, partOf(hash), escape(k.UID), StatusNew, toMS(now), toMS(now))
+	_, _, _, err := c.lockStudy(ctx, k, now)
+	return err
 }
 
-// partOf is the partition of a study: the first byte of its hash.
-func partOf(hash string) int64 {
-	b, err := hex.DecodeString(hash[:2])
-	if err != nil {
-		return 0 // not reached: hashes are hex
+// lockStudy is ensureStudy; it returns the key of the head and the counts of arrivals.
+func (c conn) lockStudy(ctx context.Context, k StudyKey, now time.Time) (want, done int64, head string, err error) {
+	const q = `SELECT want, done, head_key FROM study WHERE tenant = ? AND hash = ?`
+	hash := k.Hash()
+	if err = c.lock(ctx, q, k.Tenant, hash).Scan(&want, &done, &head); !errors.Is(err, sql.ErrNoRows) {
+		return want, done, head, err
 	}
-	return int64(b[0])
+	if err = c.exec(ctx, `INSERT INTO tenant (name, created) VALUES (?, ?) ON CONFLICT (name) DO NOTHING`, k.Tenant, toMS(now)); err != nil {
+		return 0, 0, "", err
+	}
+	if err = c.lockNew(ctx, k.Tenant, hash); err != nil {
+		return 0, 0, "", err
+	}
+	if err = c.exec(ctx, `INSERT INTO study (tenant, hash, uid, status, created, updated) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (tenant, hash) DO NOTHING`,
+		k.Tenant, hash, escape(k.UID), StatusNew, toMS(now), toMS(now)); err != nil {
+		return 0, 0, "", err
+	}
+	err = c.lock(ctx, q, k.Tenant, hash).Scan(&want, &done, &head)
+	return want, done, head, err
+}
+
+// lockNew locks a study that has no row: who makes its row waits, and so does who relies on its absence.
+func (c conn) lockNew(ctx context.Context, tenant, hash string) error {
+	if c.d.lockNew == "" {
+		return nil
+	}
+	return c.exec(ctx, c.d.lockNew, tenant, hash)
 }
 
 // Arrivals returns the arrivals of a job's study that no commit covers yet, in
@@ -172,15 +198,18 @@ func (db *DB) Arrivals(ctx context.Context, jobID string) (list []Arrival, want 
 		return nil, 0, err
 	}
 	k.UID = unescape(k.UID)
-	rows, err := db.reader().query(ctx, `SELECT id, seq, source, files, disposal, move_to, complete, received FROM arrival WHERE tenant = ? AND hash = ? ORDER BY seq`, k.Tenant, hash)
+	rows, err := db.reader().query(ctx, `SELECT id, seq, source, files, digest, disposal, move_to, complete, received FROM arrival WHERE tenant = ? AND hash = ? ORDER BY seq`, k.Tenant, hash)
 	err = each(rows, err, func(r *sql.Rows) error {
 		a := Arrival{StudyKey: k}
 		var blob []byte
 		var complete, received int64
-		if err := r.Scan(&a.ID, &a.Seq, &a.Source, &blob, &a.After, &a.MoveTo, &complete, &received); err != nil {
+		if err := r.Scan(&a.ID, &a.Seq, &a.Source, &blob, &a.Batch, &a.After, &a.MoveTo, &complete, &received); err != nil {
 			return err
 		}
 		a.Source, a.MoveTo, a.Complete, a.Received = unescape(a.Source), unescape(a.MoveTo), complete != 0, fromMS(received)
+		if strings.HasPrefix(a.Batch, citedMark) {
+			a.Batch = ""
+		}
 		if a.Files, err = decodeFiles(blob); err != nil {
 			return fmt.Errorf("arrival %s: %w", a.ID, err)
 		}
@@ -196,6 +225,9 @@ func (a *Arrival) digest() string {
 	pins := make([]string, len(a.Files))
 	for i, f := range a.Files {
 		pins[i] = fmt.Sprintf("%q %q %d %d", f.Path, f.ETag, f.Size, f.ModTime.UnixNano())
+		if f.Kind != "" {
+			pins[i] += " " + f.Kind
+		}
 	}
 	slices.Sort(pins)
 	h := sha256.New()

@@ -32,9 +32,11 @@ func cleanAll(ctx context.Context, db *DB, store objstore.Store) error {
 
 func (db *DB) cleanWhere(ctx context.Context, store objstore.Store, where string, args ...any) error {
 	for ctx.Err() == nil {
-		var c cleanupRow
 		now := db.now()
-		err := db.reader().row(ctx, `SELECT id FROM cleanup WHERE `+where+` AND ready_at <= ? ORDER BY ready_at, id LIMIT 1`, append(args[:len(args):len(args)], toMS(now))...).Scan(&c.id)
+		due := append(args[:len(args):len(args)], toMS(now))
+		const first = ` AND ready_at <= ? ORDER BY ready_at, id LIMIT 1`
+		var c cleanupRow
+		err := db.reader().row(ctx, `SELECT id FROM cleanup WHERE `+where+first, due...).Scan(&c.id)
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil
 		}
@@ -43,8 +45,8 @@ func (db *DB) cleanWhere(ctx context.Context, store objstore.Store, where string
 		}
 		mine := true
 		err = db.change(ctx, func(tx conn) error {
-			err := tx.lock(ctx, `SELECT tenant, hash, source, disposal, move_to, generation, failures, files FROM cleanup WHERE id = ? AND ready_at <= ?`, c.id, toMS(now)).
-				Scan(&c.tenant, &c.hash, &c.source, &c.disposal, &c.moveTo, &c.generation, &c.failures, &c.files)
+			err := tx.claim(ctx, `SELECT id, tenant, hash, source, disposal, move_to, generation, failures, files FROM cleanup WHERE `+where+first, due...).
+				Scan(&c.id, &c.tenant, &c.hash, &c.source, &c.disposal, &c.moveTo, &c.generation, &c.failures, &c.files)
 			if mine = !errors.Is(err, sql.ErrNoRows); !mine {
 				return nil
 			}
@@ -56,8 +58,8 @@ func (db *DB) cleanWhere(ctx context.Context, store objstore.Store, where string
 		if err != nil {
 			return err
 		}
-		if !mine {
-			continue
+		if !mine { // others do what is due
+			return nil
 		}
 		why := c.run(ctx, db, store)
 		if ctx.Err() != nil {

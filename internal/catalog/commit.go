@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,12 +23,18 @@ type Change func(head *Manifest) (*Manifest, error)
 type CommitInput struct {
 	Job     string
 	Attempt int
+	Token   string // Job.Token of the attempt; "" is not compared
 	Key     StudyKey
-	Owner   string // for the audit row
-	Action  string // "derive", ...
-	Done    int64  // arrivals up to this number are covered (from DB.Arrivals)
+	Owner   string   // for the audit row
+	Action  string   // "derive", ...
+	Done    int64    // arrivals up to this number are covered (from DB.Arrivals)
+	Batches []string // and these are their digests
 	Change  Change
 	Hooks   Hooks
+	// Citations are those that the attempt has looked at, from DB.Citations, asked after DB.Arrivals said what Done covers; nil: it did not look, and the head's remain. If the head does not name
+	// them yet, a new generation does, also if Change finds nothing to do.
+	Citations []Citation
+	Note      string // for the audit row
 }
 
 // Commit takes an attempt through steps (c) to (f). The manifest that it
@@ -64,14 +71,10 @@ func commitOnce(ctx context.Context, db *DB, store objstore.Store, in CommitInpu
 	var parent *Ref
 	var draft *Manifest
 	if head != nil {
-		raw, err := head.Encode()
-		if err != nil {
+		if draft, err = head.clone(); err != nil {
 			return nil, err
 		}
-		parent = &Ref{head.Key(), digest(raw)}
-		if draft, err = DecodeManifest(raw); err != nil {
-			return nil, err
-		}
+		parent = &Ref{Key: head.Key()}
 		if row, err := db.Head(ctx, in.Key); err != nil {
 			return nil, err
 		} else if row.Key != parent.Key {
@@ -81,6 +84,9 @@ func commitOnce(ctx context.Context, db *DB, store objstore.Store, in CommitInpu
 		}
 	}
 	next, err := in.Change(draft)
+	if errors.Is(err, ErrNothingToDo) && head != nil && in.Citations != nil && !slices.Equal(head.CitedBy, citedBy(in.Citations)) {
+		next, err = head.clone()
+	}
 	if errors.Is(err, ErrNothingToDo) {
 		if head == nil {
 			return nil, errors.New("the change found nothing to do in a study that has no generation yet: source files would be closed that are nowhere stored")
@@ -113,7 +119,9 @@ func commitOnce(ctx context.Context, db *DB, store objstore.Store, in CommitInpu
 	if err := in.Hooks.Step(ctx, StepDecided); err != nil {
 		return nil, err
 	}
-	if err := publish(ctx, db, store, next, ref, in.Hooks); err != nil {
+	if err := publish(ctx, db, store, next, ref, in.Hooks); errors.As(err, new(*ForkError)) {
+		return nil, errMoved // decided in a catalog that was put back since: what it says now is true
+	} else if err != nil {
 		return nil, err
 	}
 	if err := in.Hooks.Step(ctx, StepPublished); err != nil {
@@ -130,7 +138,13 @@ func ignoreFailure(error) error { return nil }
 func complete(next, head *Manifest, parent *Ref, in CommitInput, created time.Time) {
 	next.Schema, next.Tenant, next.StudyUID = ManifestSchema, in.Key.Tenant, in.Key.UID
 	next.Generation, next.Parent, next.FirstCreated, next.Arrivals, next.Intervals = 1, nil, created, in.Done, nil
+	next.Batches = addBatches(nil, in.Batches)
 	next.Job, next.Attempt, next.Action, next.Created = in.Job, in.Attempt, in.Action, created
+	if in.Citations != nil {
+		next.CitedBy = citedBy(in.Citations)
+	} else if next.CitedBy = nil; head != nil {
+		next.CitedBy = head.CitedBy
+	}
 	if head == nil {
 		return
 	}
@@ -139,9 +153,10 @@ func complete(next, head *Manifest, parent *Ref, in CommitInput, created time.Ti
 	}
 	next.Generation, next.Parent, next.FirstCreated = head.Generation+1, parent, head.FirstCreated
 	next.Arrivals = max(head.Arrivals, in.Done)
+	next.Batches = addBatches(head.Batches, in.Batches)
 	named := map[string]bool{}
 	next.Objects(func(key string, _ Class, _ string, _ int64) { named[key] = true })
-	drop := func(key, tier string, class Class, bytes int64, since time.Time) {
+	head.objects(func(key string, class Class, tier string, bytes int64, since time.Time) {
 		if !named[key] {
 			to := next.Created
 			if to.Before(since) {
@@ -149,25 +164,35 @@ func complete(next, head *Manifest, parent *Ref, in CommitInput, created time.Ti
 			}
 			next.Intervals = append(next.Intervals, Interval{Key: key, Tier: tier, Class: class, Bytes: bytes, From: since, To: to})
 		}
-	}
-	for _, p := range head.Packs {
-		drop(p.Key, p.Tier, p.Class, p.Size, p.Since)
-	}
-	if head.Hot != nil {
-		drop(head.Hot.Key, "", ClassHot, head.Hot.Size, head.Hot.Since)
-	}
+	})
 }
 
-// checkHolds refuses a change that leaves fewer instances of any class while a hold stands, before or after it.
+// addBatches appends digests that are not there yet and forgets the oldest beyond MaxBatches.
+func addBatches(have, more []string) []string {
+	out := slices.Clone(have)
+	for _, b := range more {
+		if b != "" && !slices.Contains(out, b) {
+			out = append(out, b)
+		}
+	}
+	return out[max(0, len(out)-MaxBatches):]
+}
+
+// checkHolds refuses a change that leaves fewer instances of any class while a hold stands, before or after it. Regions may be
+// planned anew from the full images that the hold protects.
 func checkHolds(head, next *Manifest) error {
-	if head == nil || len(head.Holds)+len(next.Holds) == 0 {
+	if now := next.Created; head == nil || !head.HeldAt(now) && !next.HeldAt(now) {
 		return nil
 	}
 	have := map[Class]int{}
 	for _, p := range next.Packs {
 		have[p.Class] += p.Instances
 	}
+	planned := head.Regions != nil && next.Regions != nil && head.Regions.Plan != next.Regions.Plan
 	for _, p := range head.Packs {
+		if planned && p.Class == ClassRegion {
+			continue
+		}
 		if have[p.Class] -= p.Instances; have[p.Class] < 0 {
 			return fmt.Errorf("class %s: %w", p.Class, ErrHeld)
 		}
@@ -203,11 +228,25 @@ func putManifest(ctx context.Context, store objstore.Store, m *Manifest, list []
 	return ref, nil
 }
 
-// publish is step (e). It may be repeated, by anybody.
+// publish is step (e). It may be repeated, by anybody. It looks at the bucket
+// first: if the catalog was put back to an earlier moment after this was decided, somebody else
+// may have decided and published the same generation. Then this one is not published: a *ForkError, and nothing was acknowledged.
+// Once the mark is there the catalog must say that it still knows of the decision; else it was put back, a sweep may have
+// taken the manifest for one that was never decided, and errMoved is returned.
 func publish(ctx context.Context, db *DB, store objstore.Store, m *Manifest, ref Ref, hooks Hooks) error {
 	ok := PublishedKey(ref.Key)
-	_, err := store.Head(ctx, ok)
-	if errors.Is(err, objstore.ErrNotFound) {
+	list, err := listManifests(ctx, store, m.Study().Prefix())
+	if err != nil {
+		return fmt.Errorf("publish %s: %w", ref.Key, err)
+	}
+	there := false
+	for _, s := range list {
+		if s.Published && s.Generation == m.Generation && s.Key != ref.Key {
+			return &ForkError{m.Study().Prefix(), m.Generation, []string{s.Key, ref.Key}}
+		}
+		there = there || s.Published && s.Key == ref.Key
+	}
+	if !there {
 		_, err = store.Put(ctx, ok, strings.NewReader(""), objstore.PutOptions{Size: 0, SHA256: sha256.Sum256(nil)})
 		if err == nil || errors.Is(err, objstore.ErrExists) {
 			_, err = store.Head(ctx, ok)
@@ -219,7 +258,46 @@ func publish(ctx context.Context, db *DB, store objstore.Store, m *Manifest, ref
 	if err := hooks.Step(ctx, StepOKPut); err != nil {
 		return err
 	}
-	return db.change(ctx, func(tx conn) error {
-		return tx.exec(ctx, `UPDATE study SET published = 1, status = ? WHERE tenant = ? AND hash = ? AND head_key = ?`, m.Status, m.Tenant, m.Study().Hash(), ref.Key)
+	var known int64
+	err = db.change(ctx, func(tx conn) (err error) {
+		known, err = tx.affected(ctx, `UPDATE study SET published = 1, status = ? WHERE tenant = ? AND hash = ? AND head_key = ?`, m.Status, m.Tenant, m.Study().Hash(), ref.Key)
+		return err
 	})
+	if err != nil || known > 0 {
+		return err
+	}
+	return superseded(ctx, db, store, m, ref)
+}
+
+// superseded looks at what became of a generation that was published and is not the catalog's head. If the head descends from
+// it, all is well. Otherwise the catalog was put back: errMoved. Whoever sweeps looks for the mark after he decided to remove
+// the manifest, so either he kept it and the next Heal adopts it, or it is gone and its mark goes too.
+func superseded(ctx context.Context, db *DB, store objstore.Store, m *Manifest, ref Ref) error {
+	row, err := db.reader().head(ctx, m.Tenant, m.Study().Hash())
+	if err != nil && !errors.Is(err, ErrNoStudy) {
+		return err
+	}
+	if err == nil && row.Generation > m.Generation {
+		for at := row.Ref; ; {
+			above, err := LoadManifest(ctx, store, at)
+			if err != nil {
+				return err
+			}
+			if above.Parent == nil || above.Generation <= m.Generation {
+				break
+			}
+			if at = *above.Parent; at.Key == ref.Key {
+				return nil
+			}
+		}
+	}
+	switch _, err := store.Head(ctx, ref.Key); {
+	case errors.Is(err, objstore.ErrNotFound):
+		if err := store.Delete(ctx, PublishedKey(ref.Key)); err != nil {
+			return fmt.Errorf("take back the mark of %s: %w", ref.Key, err)
+		}
+	case err != nil:
+		return err
+	}
+	return errMoved
 }

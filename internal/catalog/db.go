@@ -11,11 +11,18 @@ import (
 
 // Config says where the catalog is.
 type Config struct {
-	Driver string           // "sqlite" (default)
-	DSN    string           // SQLite: path of the file
+	Driver string           // "sqlite" (default) or "postgres"
+	DSN    string           // SQLite: path of the file; PostgreSQL: postgres://user:password@host:port/database?sslmode=..., or key=value pairs
 	Now    func() time.Time // default time.Now
+	// MaxConns bounds the connections of this process to PostgreSQL, at least 4; default 2 for each core and 4.
+	MaxConns int
+	// Patience is how long a transaction, or a look-up of one row, is tried again while the database cannot be
+	// reached, before it fails with an *UnavailableError; default 30 s, negative: not at all.
+	Patience time.Duration
 	// MaxCrashes is how many attempts of a job may lose their lease before the job fails; default MaxCrashes.
 	MaxCrashes int
+	// Open opens a pool of connections; default sql.Open. Tests stand between the catalog and its driver here.
+	Open func(driver, dsn string) (*sql.DB, error)
 }
 
 // DB is an open catalog, safe for concurrent use.
@@ -26,7 +33,13 @@ type DB struct {
 	turn  atomic.Uint64 // whose turn among tenants, see Due
 
 	maxCrashes int
+	patience   time.Duration
+	where      string // host, port and database for errors; never a secret
+	closed     func() // after the last connection; may be nil
 }
+
+// defaultPatience is long enough for a server to restart, or for a standby to take over.
+const defaultPatience = 30 * time.Second
 
 // Open opens a catalog, makes it if it is new, and brings its schema up to date. A newer schema is ErrNewerSchema.
 func Open(ctx context.Context, c Config) (*DB, error) {
@@ -36,14 +49,23 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	if c.MaxCrashes == 0 {
 		c.MaxCrashes = MaxCrashes
 	}
-	db := &DB{clock: c.Now, maxCrashes: c.MaxCrashes}
+	if c.Open == nil {
+		c.Open = sql.Open
+	}
+	if c.Patience == 0 {
+		c.Patience = defaultPatience
+	}
+	db := &DB{clock: c.Now, maxCrashes: c.MaxCrashes, patience: c.Patience}
 	var err error
 	switch c.Driver {
 	case "", "sqlite":
-		db.d = sqliteDialect
-		db.w, db.r, err = openSQLite(ctx, c.DSN)
+		db.d, db.where = sqliteDialect, "the SQLite file"
+		db.w, db.r, err = openSQLite(ctx, c)
+	case "postgres":
+		db.d = postgresDialect
+		err = db.openPostgres(ctx, c)
 	default:
-		err = fmt.Errorf("catalog: driver %q is not known: use sqlite", c.Driver)
+		err = fmt.Errorf("catalog: driver %q is not known: use sqlite or postgres", c.Driver)
 	}
 	if err != nil {
 		return nil, err
@@ -55,68 +77,16 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 }
 
 // Close closes all connections. Nothing is lost: what was committed is on disk.
-func (db *DB) Close() error { return errors.Join(db.r.Close(), db.w.Close()) }
-
-// now is the time as rows and manifests keep it.
-func (db *DB) now() time.Time { return db.clock().UTC().Truncate(time.Millisecond) }
-
-// querier is what *sql.DB and *sql.Tx have in common.
-type querier interface {
-	ExecContext(context.Context, string, ...any) (sql.Result, error)
-	QueryContext(context.Context, string, ...any) (*sql.Rows, error)
-	QueryRowContext(context.Context, string, ...any) *sql.Row
-}
-
-// conn runs portable statements on a database or in a transaction.
-type conn struct {
-	q querier
-	d *dialect
-}
-
-func (c conn) exec(ctx context.Context, q string, args ...any) error {
-	_, err := c.q.ExecContext(ctx, c.d.rebind(q), args...)
+func (db *DB) Close() error {
+	err := errors.Join(db.r.Close(), db.w.Close())
+	if db.closed != nil {
+		db.closed()
+	}
 	return err
 }
 
-// affected is exec, and how many rows it changed.
-func (c conn) affected(ctx context.Context, q string, args ...any) (int64, error) {
-	res, err := c.q.ExecContext(ctx, c.d.rebind(q), args...)
-	if err != nil {
-		return 0, err
-	}
-	return res.RowsAffected()
-}
-
-func (c conn) query(ctx context.Context, q string, args ...any) (*sql.Rows, error) {
-	return c.q.QueryContext(ctx, c.d.rebind(q), args...)
-}
-
-func (c conn) row(ctx context.Context, q string, args ...any) *sql.Row {
-	return c.q.QueryRowContext(ctx, c.d.rebind(q), args...)
-}
-
-// lock is row with the row locked until the transaction ends.
-func (c conn) lock(ctx context.Context, q string, args ...any) *sql.Row {
-	return c.q.QueryRowContext(ctx, c.d.rebind(q+c.d.forUpdate), args...)
-}
-
-// reader runs statements that only read, outside of any transaction.
-func (db *DB) reader() conn { return conn{db.r, db.d} }
-
-// change runs f in a transaction that commits if f returns nil. f may be called again if the database was busy.
-func (db *DB) change(ctx context.Context, f func(tx conn) error) error {
-	return retryBusy(ctx, db.d, func() error {
-		tx, err := db.w.BeginTx(ctx, nil)
-		if err != nil {
-			return err
-		}
-		defer tx.Rollback() // after Commit it does nothing
-		if err := f(conn{tx, db.d}); err != nil {
-			return err
-		}
-		return tx.Commit()
-	})
-}
+// now is the time as rows and manifests keep it.
+func (db *DB) now() time.Time { return db.clock().UTC().Truncate(time.Millisecond) }
 
 // each calls scan for every row of a query.
 func each(rows *sql.Rows, err error, scan func(*sql.Rows) error) error {
@@ -129,7 +99,7 @@ func each(rows *sql.Rows, err error, scan func(*sql.Rows) error) error {
 			return err
 		}
 	}
-	return rows.Err()
+	return named("the database", rows.Err())
 }
 
 func toMS(t time.Time) int64 {

@@ -49,8 +49,13 @@ func (db *DB) decide(ctx context.Context, d *decision) error {
 }
 
 func (db *DB) decided(ctx context.Context, d *decision) (bool, error) {
+	return db.reader().decided(ctx, d)
+}
+
+// decided reports whether the decision was made: its audit row tells.
+func (c conn) decided(ctx context.Context, d *decision) (bool, error) {
 	var key string
-	err := conn{db.w, db.d}.row(ctx, `SELECT manifest_key FROM audit WHERE id = ?`, d.id()).Scan(&key)
+	err := c.row(ctx, `SELECT manifest_key FROM audit WHERE tenant = ? AND hash = ? AND id = ?`, d.in.Key.Tenant, d.in.Key.Hash(), d.id()).Scan(&key)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
 	}
@@ -60,15 +65,26 @@ func (db *DB) decided(ctx context.Context, d *decision) (bool, error) {
 func (db *DB) decideIn(ctx context.Context, tx conn, d *decision) error {
 	tenant, hash := d.in.Key.Tenant, d.in.Key.Hash()
 	now := db.now()
-	head, err := scanHead(tx.lock(ctx, selectHead, tenant, hash))
+	var head *Head
+	err := tx.lockCited(ctx, d.next, hash, func() (err error) {
+		head, err = scanHead(tx.lock(ctx, selectHead, tenant, hash))
+		return err
+	})
 	if errors.Is(err, ErrNoStudy) {
 		return ErrStale // the catalog was replaced under us: the job is gone as well
 	}
 	if err != nil {
 		return err
 	}
+	if tx.again {
+		if done, err := tx.decided(ctx, d); done || err != nil {
+			return err
+		}
+	}
 	job, err := tx.lockJob(ctx, d.in.Job)
-	if errors.Is(err, ErrNoJob) || err == nil && (job.State != JobRunning || job.Attempt != d.in.Attempt || job.StudyKey != d.in.Key) {
+	// An expired lease is nobody's: the catalog may have been put back to a
+	// moment before somebody else took the job over and published what he made.
+	if errors.Is(err, ErrNoJob) || err == nil && (job.State != JobRunning || job.Attempt != d.in.Attempt || job.StudyKey != d.in.Key || d.in.Token != "" && job.Token != d.in.Token || !job.LeaseUntil.After(now)) {
 		return ErrStale
 	}
 	if err != nil {
@@ -94,14 +110,22 @@ func (db *DB) decideIn(ctx context.Context, tx conn, d *decision) error {
 		if err := tx.setHead(ctx, m, ref, false); err != nil {
 			return err
 		}
+		if err := tx.setCitations(ctx, m, now); err != nil {
+			return err
+		}
 	}
-	if err := tx.audit(ctx, auditRow{id: d.id(), at: now, actor: d.in.Owner, action: action, m: m, ref: ref, job: d.in.Job, attempt: d.in.Attempt}); err != nil {
+	if err := tx.audit(ctx, auditRow{id: d.id(), at: now, actor: d.in.Owner, action: action, m: m, ref: ref, job: d.in.Job, attempt: d.in.Attempt, note: d.in.Note}); err != nil {
 		return err
 	}
 	if err := tx.addEvent(ctx, d.id(), action, m, d.next != nil, now); err != nil {
 		return err
 	}
-	if err := tx.closeArrivals(ctx, d.in, m.Generation, now); err != nil {
+	if job.Side {
+		err = tx.endJob(ctx, job.ID, now)
+	} else {
+		err = tx.closeArrivals(ctx, d.in, m.Generation, now)
+	}
+	if err != nil {
 		return err
 	}
 	return d.in.Hooks.Step(ctx, StepInDecide)
@@ -121,7 +145,7 @@ func (c conn) checkRemovals(ctx context.Context, d *decision) error {
 	})
 	for _, key := range keys {
 		var n int64
-		if err := c.row(ctx, `SELECT COUNT(*) FROM removal WHERE key = ?`, key).Scan(&n); err != nil {
+		if err := c.row(ctx, `SELECT COUNT(*) FROM removal WHERE tenant = ? AND hash = ? AND key = ?`, d.in.Key.Tenant, d.in.Key.Hash(), key).Scan(&n); err != nil {
 			return err
 		}
 		if n > 0 {
@@ -146,19 +170,24 @@ func (c conn) closeArrivals(ctx context.Context, in CommitInput, generation int6
 	if err := c.exec(ctx, `UPDATE study SET done = ? WHERE tenant = ? AND hash = ? AND done < ?`, in.Done, tenant, hash, in.Done); err != nil {
 		return err
 	}
-	if err := c.exec(ctx, `UPDATE job SET state = 'done', updated = ? WHERE tenant = ? AND hash = ? AND state = 'failed'`, toMS(now), tenant, hash); err != nil {
+	if err := c.exec(ctx, `UPDATE job SET state = 'done', updated = ? WHERE tenant = ? AND hash = ? AND side = 0 AND state = 'failed'`, toMS(now), tenant, hash); err != nil {
 		return err
 	}
 	var ready int64
 	err := c.row(ctx, `SELECT ready_at FROM arrival WHERE tenant = ? AND hash = ? ORDER BY seq DESC LIMIT 1`, tenant, hash).Scan(&ready)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
-		return c.exec(ctx, `UPDATE job SET state = 'done', owner = '', lease_until = 0, last_error = '', updated = ? WHERE id = ?`, toMS(now), in.Job)
+		return c.endJob(ctx, in.Job, now)
 	case err != nil:
 		return err
 	}
-	return c.exec(ctx, `UPDATE job SET state = 'queued', owner = '', lease_until = 0, crashes = 0, failures = 0, last_error = '', ready_at = ?, updated = ? WHERE id = ?`,
+	return c.exec(ctx, `UPDATE job SET state = 'queued', owner = '', lease_until = 0, claimed_until = 0, crashes = 0, failures = 0, last_error = '', ready_at = ?, updated = ? WHERE id = ?`,
 		ready, toMS(now), in.Job)
+}
+
+// endJob ends a job that did what it was for.
+func (c conn) endJob(ctx context.Context, id string, now time.Time) error {
+	return c.exec(ctx, `UPDATE job SET state = 'done', owner = '', lease_until = 0, claimed_until = 0, last_error = '', updated = ? WHERE id = ?`, toMS(now), id)
 }
 
 // auditRow says who decided what, when. It is written in the transaction that decides.

@@ -28,8 +28,18 @@ var (
 	ErrBucketBehind = errors.New("the bucket lacks the manifest that the catalog names: check that this is the right bucket, or rebuild the catalog from it")
 	// ErrHeld: the change would drop what a hold protects.
 	ErrHeld = errors.New("a hold forbids to drop instances of this study")
+	// ErrHoldExists: the study has another hold of that id.
+	ErrHoldExists = errors.New("the study has another hold of this id")
+	// ErrNoHold: the study has no such hold, or it was lifted.
+	ErrNoHold = errors.New("the study has no such hold, or it was lifted")
 	// ErrRemoved: a manifest names an object that a sweep removes. Write it again under a new key.
 	ErrRemoved = errors.New("the new generation names an object that is being removed")
+	// ErrNotPlanned: there is no region record that an answer could be for.
+	ErrNotPlanned = errors.New("nothing is known about lesions of this study, so there is no plan to answer: its full images stay")
+	// ErrPlanChanged: the answer is for another plan than the study has now. Look at the study again.
+	ErrPlanChanged = errors.New("the study has another plan of regions than the answer is for: look at it again")
+	// ErrBusy: something of the study waits or is being worked on, which may change what the answer is about.
+	ErrBusy = errors.New("work on this study waits or is under way: answer when it is done")
 	// ErrAmbiguous: several studies match.
 	ErrAmbiguous = errors.New("several studies match: give the tenant, or more of the hash")
 	// ErrNewerSchema: the catalog was written by a newer version of the program.

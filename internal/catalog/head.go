@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/radtier/radtier/internal/objstore"
@@ -42,7 +44,7 @@ func (c conn) head(ctx context.Context, tenant, hash string) (*Head, error) {
 	return scanHead(c.row(ctx, selectHead, tenant, hash))
 }
 
-func scanHead(row *sql.Row) (*Head, error) {
+func scanHead(row scanner) (*Head, error) {
 	h := &Head{}
 	var published int64
 	err := row.Scan(&h.Key, &h.SHA256, &h.Generation, &published, &h.Status)
@@ -67,27 +69,41 @@ func LoadHead(ctx context.Context, db *DB, store objstore.Store, k StudyKey) (*M
 func (c conn) setHead(ctx context.Context, m *Manifest, ref Ref, published bool) error {
 	hash := m.Study().Hash()
 	t := m.Totals
+	var regions RegionRecord
+	if m.Regions != nil {
+		regions = *m.Regions
+	}
+	var reviewed ReviewKind
+	if a := m.Answered(); a != nil {
+		reviewed = a.Kind
+	}
+	facts, err := BriefOf(m).encode()
+	if err != nil {
+		return err
+	}
 	if err := c.exec(ctx, `UPDATE study SET head_key = ?, head_sha256 = ?, generation = ?, published = ?, status = ?,
-		instances = ?, frames = ?, series = ?, passed = ?, raw_bytes = ?, stored_bytes = ?, quarantined = ?, withdrawn = ?, conflicts = ?, holds = ?,
-		created = ?, updated = ? WHERE tenant = ? AND hash = ?`,
+		instances = ?, frames = ?, series = ?, passed = ?, raw_bytes = ?, stored_bytes = ?, quarantined = ?, withdrawn = ?, conflicts = ?, holds = ?, hold_until = ?,
+		created = ?, updated = ?, region_state = ?, region_plan = ?, reviewed = ?, facts = ?, check_epoch = 0, check_day = 0 WHERE tenant = ? AND hash = ?`,
 		ref.Key, ref.SHA256, m.Generation, flag(published), m.Status,
-		t.Instances, t.Frames, t.Series, t.Passed, t.RawBytes, t.StoredBytes, len(m.Quarantined), len(m.Withdrawn), len(m.Conflicts), len(m.Holds),
-		toMS(m.FirstCreated), toMS(m.Created), m.Tenant, hash); err != nil {
+		t.Instances, t.Frames, t.Series, t.Passed, t.RawBytes, t.StoredBytes, len(m.Quarantined), len(m.Withdrawn), len(m.Conflicts), m.standing(), m.heldUntil(),
+		toMS(m.FirstCreated), toMS(m.Created), regions.State, regions.Plan, reviewed, facts, m.Tenant, hash); err != nil {
 		return err
 	}
 	if err := c.exec(ctx, `DELETE FROM holding WHERE tenant = ? AND hash = ?`, m.Tenant, hash); err != nil {
 		return err
 	}
-	for _, h := range holdingsOf(m) {
-		if err := c.exec(ctx, `INSERT INTO holding (tenant, hash, part, class, copy, tier, since, bytes, objects) VALUES (?, ?, ?, ?, 0, ?, ?, ?, ?)`,
-			m.Tenant, hash, partOf(hash), h.Class, h.Tier, toMS(h.Since), h.Bytes, h.Objects); err != nil {
+	for _, h := range HoldingsOf(m) {
+		if err := c.exec(ctx, `INSERT INTO holding (tenant, hash, class, copy, tier, since, bytes, objects) VALUES (?, ?, ?, 0, ?, ?, ?, ?)`,
+			m.Tenant, hash, h.Class, h.Tier, toMS(h.Since), h.Bytes, h.Objects); err != nil {
 			return err
 		}
 	}
 	if err := c.addIntervals(ctx, m); err != nil {
 		return err
 	}
-	for _, q := range m.Quarantined {
+	listed := slices.Clone(m.Quarantined) // two studies may have the same files: both lock them in the same order
+	slices.SortFunc(listed, func(a, b Quarantined) int { return strings.Compare(a.SHA256, b.SHA256) })
+	for _, q := range listed {
 		if err := c.addQuarantine(ctx, QuarantineEntry{Tenant: m.Tenant, Hash: hash, Quarantined: q, At: m.Created}); err != nil {
 			return err
 		}
@@ -98,7 +114,7 @@ func (c conn) setHead(ctx context.Context, m *Manifest, ref Ref, published bool)
 // addIntervals opens a row for every object that a generation superseded.
 func (c conn) addIntervals(ctx context.Context, m *Manifest) error {
 	for _, iv := range m.Intervals {
-		if err := c.exec(ctx, `INSERT INTO interval_row (key, tenant, hash, tier, class, bytes, since, until) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING`,
+		if err := c.exec(ctx, `INSERT INTO interval_row (key, tenant, hash, tier, class, bytes, since, until) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (tenant, hash, key) DO NOTHING`,
 			iv.Key, m.Tenant, m.Study().Hash(), iv.Tier, iv.Class, iv.Bytes, toMS(iv.From), toMS(iv.To)); err != nil {
 			return err
 		}
@@ -115,7 +131,8 @@ type Holding struct {
 	Objects int
 }
 
-func holdingsOf(m *Manifest) []Holding {
+// HoldingsOf sums up the objects of a manifest by class and tier.
+func HoldingsOf(m *Manifest) []Holding {
 	type name struct {
 		class Class
 		tier  string
@@ -137,11 +154,6 @@ func holdingsOf(m *Manifest) []Holding {
 			h.Since = since
 		}
 	}
-	for _, p := range m.Packs {
-		add(p.Class, p.Tier, p.Since, p.Size)
-	}
-	if m.Hot != nil {
-		add(ClassHot, "", m.Hot.Since, m.Hot.Size)
-	}
+	m.objects(func(_ string, class Class, tier string, bytes int64, since time.Time) { add(class, tier, since, bytes) })
 	return list
 }

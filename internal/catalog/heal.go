@@ -38,7 +38,7 @@ func healOnce(ctx context.Context, db *DB, store objstore.Store, tenant, hash st
 	if err != nil {
 		return nil, nil, err
 	}
-	list, err := listManifests(ctx, store, studyPrefix(tenant, hash))
+	list, err := listSwept(ctx, db, store, tenant, hash)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -72,6 +72,24 @@ func healOnce(ctx context.Context, db *DB, store objstore.Store, tenant, hash st
 	return m, list, nil
 }
 
+// listSwept lists the manifests of a study. A published mark whose manifest a sweep removed is removed too: its publisher was
+// overtaken by a catalog that was put back to a moment before the decision, and acknowledged nothing.
+func listSwept(ctx context.Context, db *DB, store objstore.Store, tenant, hash string) ([]Stored, error) {
+	for {
+		list, err := listManifests(ctx, store, studyPrefix(tenant, hash))
+		var damaged *DamagedError
+		if !errors.As(err, &damaged) {
+			return list, err
+		}
+		if swept, readErr := db.swept(ctx, tenant, hash, damaged.Key); readErr != nil || !swept {
+			return nil, errors.Join(err, readErr)
+		}
+		if err := store.Delete(ctx, PublishedKey(damaged.Key)); err != nil {
+			return nil, fmt.Errorf("take back the mark of %s: %w", damaged.Key, err)
+		}
+	}
+}
+
 // reload writes a study's row anew from the bucket, if its head still is the one that was seen.
 func (db *DB) reload(ctx context.Context, store objstore.Store, row *Head, top *Stored, list []Stored) (*Manifest, error) {
 	m, ref, err := loadManifest(ctx, store, Ref{Key: top.Key})
@@ -99,12 +117,12 @@ func (db *DB) adopt(ctx context.Context, m *Manifest, ref Ref, expect, note stri
 	hash := m.Study().Hash()
 	return db.change(ctx, func(tx conn) error {
 		now := db.now()
-		if err := tx.ensureStudy(ctx, m.Study(), now); err != nil {
-			return err
-		}
+		var done int64
 		var head string
-		var want, done int64
-		if err := tx.lock(ctx, `SELECT head_key, want, done FROM study WHERE tenant = ? AND hash = ?`, m.Tenant, hash).Scan(&head, &want, &done); err != nil {
+		if err := tx.lockCited(ctx, m, hash, func() (err error) {
+			_, done, head, err = tx.lockStudy(ctx, m.Study(), now)
+			return err
+		}); err != nil {
 			return err
 		}
 		if head != expect {
@@ -122,6 +140,12 @@ func (db *DB) adopt(ctx context.Context, m *Manifest, ref Ref, expect, note stri
 			if err := tx.exec(ctx, `UPDATE study SET want = want + ?, done = done + ? WHERE tenant = ? AND hash = ?`, shift, shift, m.Tenant, hash); err != nil {
 				return err
 			}
+		}
+		if err := tx.setCitations(ctx, m, now); err != nil {
+			return err
+		}
+		if err := tx.reopenUnseen(ctx, m.Tenant, hash, now); err != nil {
+			return err
 		}
 		if head == ref.Key {
 			return nil

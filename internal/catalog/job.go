@@ -5,13 +5,11 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 )
 
-// JobState is where a job is. Queued, running and held jobs are open: a study has at most one.
+// JobState is where a job is. Queued, running and held jobs are open: a study has at most one, and any number of side jobs.
 type JobState string
 
 const (
@@ -22,6 +20,8 @@ const (
 	JobHeld    JobState = "held"
 )
 
+func (s JobState) open() bool { return s == JobQueued || s == JobRunning || s == JobHeld }
+
 // MaxCrashes is how many attempts of a job may end by a lost lease, without a
 // word, before the study is set aside; Config.MaxCrashes replaces it.
 const MaxCrashes = 3
@@ -29,7 +29,10 @@ const MaxCrashes = 3
 // Job is one piece of work on a study.
 type Job struct {
 	ID   string // sorts by the time it was made; no patient data
-	Kind string // "derive"
+	Kind string // "derive", "review"; of side jobs the action
+	// Side jobs stand beside the one that works on the study's arrivals: they cover none, and end with their commit.
+	Side bool
+	Args string // of a side job: what it is to do
 	StudyKey
 	State      JobState
 	Attempt    int // of the last owner; never used twice
@@ -40,26 +43,36 @@ type Job struct {
 	ReadyAt    time.Time
 	LastError  string
 	Want, Done int64 // of the study
-	Created    time.Time
-	Updated    time.Time
+	// Token is new for each Own. A catalog restored from a backup may give a number of an attempt a second time, never a token.
+	Token        string
+	ClaimedUntil time.Time // by Claim; zero if it is not, or no longer, handed to a queue
+	Created      time.Time
+	Updated      time.Time
 }
 
-const selectJob = `SELECT j.id, j.kind, j.tenant, s.uid, j.state, j.attempt, j.crashes, j.failures, j.owner, j.lease_until, j.ready_at, j.last_error, s.want, s.done, j.created, j.updated
+// Tries is how many attempts were begun. The numbers of attempts that write to a store have more digits, see Begin.
+func (j Job) Tries() int {
+	if n := j.Attempt >> attemptBits; n > 0 {
+		return n
+	}
+	return j.Attempt
+}
+
+const selectJob = `SELECT j.id, j.kind, j.tenant, s.uid, j.state, j.attempt, j.crashes, j.failures, j.owner, j.lease_until, j.ready_at, j.last_error, s.want, s.done, j.created, j.updated, j.token, j.claimed_until, j.side, j.args
 	FROM job j JOIN study s ON s.tenant = j.tenant AND s.hash = j.hash`
 
-const selectQueued = selectJob + ` WHERE j.tenant = ? AND j.state = 'queued' AND j.ready_at <= ? ORDER BY j.ready_at, j.id LIMIT ?`
+const selectOpen = selectJob + ` WHERE j.tenant = ? AND j.hash = ? AND j.side = 0 AND j.state IN ('queued', 'running', 'held')`
 
-const selectOpen = selectJob + ` WHERE j.tenant = ? AND j.hash = ? AND j.state IN ('queued', 'running', 'held')`
-
-func scanJob(row interface{ Scan(...any) error }) (Job, error) {
+func scanJob(row scanner) (Job, error) {
 	var j Job
-	var lease, ready, created, updated int64
-	err := row.Scan(&j.ID, &j.Kind, &j.Tenant, &j.UID, &j.State, &j.Attempt, &j.Crashes, &j.Failures, &j.Owner, &lease, &ready, &j.LastError, &j.Want, &j.Done, &created, &updated)
+	var lease, ready, created, updated, claimed, side int64
+	err := row.Scan(&j.ID, &j.Kind, &j.Tenant, &j.UID, &j.State, &j.Attempt, &j.Crashes, &j.Failures, &j.Owner, &lease, &ready, &j.LastError, &j.Want, &j.Done, &created, &updated, &j.Token, &claimed, &side, &j.Args)
 	if errors.Is(err, sql.ErrNoRows) {
 		return j, ErrNoJob
 	}
 	j.UID = unescape(j.UID)
 	j.LeaseUntil, j.ReadyAt, j.Created, j.Updated = fromMS(lease), fromMS(ready), fromMS(created), fromMS(updated)
+	j.ClaimedUntil, j.Side = fromMS(claimed), side != 0
 	return j, err
 }
 
@@ -69,6 +82,18 @@ func (c conn) job(ctx context.Context, id string) (Job, error) {
 
 func (c conn) openJob(ctx context.Context, tenant, hash string) (Job, error) {
 	return scanJob(c.row(ctx, selectOpen, tenant, hash))
+}
+
+// lockOpenJob is openJob with the row locked; its study is locked already, so that no other job can become open.
+func (c conn) lockOpenJob(ctx context.Context, tenant, hash string) (Job, error) {
+	j, err := c.openJob(ctx, tenant, hash)
+	if err == nil {
+		j, err = c.lockJob(ctx, j.ID)
+	}
+	if err == nil && !j.State.open() { // it failed in between
+		err = ErrNoJob
+	}
+	return j, err
 }
 
 // lockJob locks a job's row, then reads it.
@@ -111,111 +136,26 @@ func (db *DB) Jobs(ctx context.Context, f func(Job) error, states ...JobState) e
 	})
 }
 
-// Due returns at most limit jobs that a worker should take: queued and ready,
-// or running under a lease that has expired. Tenants take turns, and within a tenant the oldest ready job is
-// first, so that one tenant's backlog does not keep others waiting. It does not reserve them; Own does.
-func (db *DB) Due(ctx context.Context, limit int) ([]Job, error) {
-	if limit <= 0 {
-		return nil, nil
-	}
-	now := toMS(db.now())
-	byTenant := map[string][]Job{}
-	add := func(r *sql.Rows) error {
-		j, err := scanJob(r)
-		byTenant[j.Tenant] = append(byTenant[j.Tenant], j)
-		return err
-	}
-	rows, err := db.reader().query(ctx, selectJob+` WHERE j.state = 'running' AND j.lease_until <= ? ORDER BY j.lease_until LIMIT ?`, now, limit)
-	if err := each(rows, err, add); err != nil {
-		return nil, err
-	}
-	var tenants []string // that have queued jobs: one look into the index for each, however long their queues are
-	rows, err = db.reader().query(ctx, `WITH RECURSIVE t (name) AS (
-			SELECT (SELECT MIN(tenant) FROM job WHERE state = 'queued')
-			UNION ALL
-			SELECT (SELECT MIN(tenant) FROM job WHERE state = 'queued' AND tenant > t.name) FROM t WHERE t.name IS NOT NULL
-		) SELECT name FROM t WHERE name IS NOT NULL`)
-	if err := each(rows, err, func(r *sql.Rows) error {
-		var name string
-		err := r.Scan(&name)
-		tenants = append(tenants, name)
-		return err
-	}); err != nil {
-		return nil, err
-	}
-	if err := db.queued(ctx, tenants, now, limit, byTenant); err != nil {
-		return nil, err
-	}
-	var lines [][]Job // one per tenant that has any
-	for _, t := range slices.Sorted(maps.Keys(byTenant)) {
-		line := byTenant[t]
-		slices.SortFunc(line, func(a, b Job) int {
-			if c := a.ReadyAt.Compare(b.ReadyAt); c != 0 {
-				return c
-			}
-			return strings.Compare(a.ID, b.ID)
-		})
-		lines = append(lines, line)
-	}
-	if len(lines) == 0 {
-		return nil, nil
-	}
-	first := int((db.turn.Add(1) - 1) % uint64(len(lines)))
-	var out []Job
-	for rank := 0; len(out) < limit; rank++ {
-		none := true
-		for i := range lines {
-			if line := lines[(first+i)%len(lines)]; rank < len(line) && len(out) < limit {
-				out = append(out, line[rank])
-				none = false
-			}
-		}
-		if none {
-			break
-		}
-	}
-	return out, nil
-}
-
-// queued adds to each tenant's line the head of its queue, long enough that
-// taking turns gives limit jobs: an equal share of each, then more of those that have more.
-func (db *DB) queued(ctx context.Context, tenants []string, now int64, limit int, lines map[string][]Job) error {
-	total := 0
-	for share := limit/max(1, len(tenants)) + 1; len(tenants) > 0 && total < limit; share = min(2*share, limit) {
-		var longer []string // than what was read
-		for _, t := range tenants {
-			var line []Job
-			rows, err := db.reader().query(ctx, selectQueued, t, now, share)
-			if err := each(rows, err, func(r *sql.Rows) error {
-				j, err := scanJob(r)
-				line = append(line, j)
-				return err
-			}); err != nil {
-				return err
-			}
-			old := slices.DeleteFunc(lines[t], func(j Job) bool { return j.State == JobQueued })
-			total += len(line) + len(old) - len(lines[t])
-			lines[t] = append(old, line...)
-			if len(line) == share && share < limit {
-				longer = append(longer, t)
-			}
-		}
-		tenants = longer
-	}
-	return nil
-}
-
 // Own is step (a): it begins a new attempt under a lease. Errors: ErrLeased
 // while another attempt's lease lives or the job is not ready, ErrClosed, ErrNoJob. Taking over an expired lease counts a
 // crash; the job that has MaxCrashes of them fails with ErrPoison instead.
 func (db *DB) Own(ctx context.Context, jobID, owner string, lease time.Duration) (Job, error) {
+	return db.own(ctx, jobID, owner, lease, func(last int) int { return last + 1 })
+}
+
+// own is Own; next numbers the attempt that follows the last one.
+func (db *DB) own(ctx context.Context, jobID, owner string, lease time.Duration, next func(last int) int) (Job, error) {
 	var job Job
 	var poison bool
+	token := newID(db.now())
 	err := db.change(ctx, func(tx conn) (err error) {
 		poison = false
 		now := db.now()
 		if job, err = tx.lockJob(ctx, jobID); err != nil {
 			return err
+		}
+		if tx.again && job.State == JobRunning && job.Token == token {
+			return nil
 		}
 		switch job.State {
 		case JobQueued:
@@ -232,8 +172,8 @@ func (db *DB) Own(ctx context.Context, jobID, owner string, lease time.Duration)
 		default:
 			return ErrClosed
 		}
-		if err := tx.exec(ctx, `UPDATE job SET state = 'running', attempt = attempt + 1, owner = ?, lease_until = ?, updated = ? WHERE id = ?`,
-			owner, toMS(now.Add(lease)), toMS(now), jobID); err != nil {
+		if err := tx.exec(ctx, `UPDATE job SET state = 'running', attempt = ?, owner = ?, lease_until = ?, token = ?, claimed_until = 0, updated = ? WHERE id = ?`,
+			next(job.Attempt), owner, toMS(now.Add(lease)), token, toMS(now), jobID); err != nil {
 			return err
 		}
 		job, err = tx.job(ctx, jobID)
@@ -258,15 +198,22 @@ func (c conn) crashed(ctx context.Context, job Job, most int, now time.Time) (po
 		state, why, toMS(now), job.ID)
 }
 
-// Renew prolongs the lease to now + lease. ErrStale says that the attempt no longer has the job: stop working.
+// Renew prolongs the lease to now + lease. ErrStale says that the attempt no
+// longer has the job: stop working. A lease that has expired is not renewed, even if this catalog
+// knows of nobody who took the job over: it may have been put back to a moment before that.
 func (db *DB) Renew(ctx context.Context, jobID string, attempt int, lease time.Duration) error {
-	return db.mine(ctx, jobID, attempt, func(tx conn, _ Job, now time.Time) error {
-		return tx.exec(ctx, `UPDATE job SET lease_until = ?, updated = ? WHERE id = ?`, toMS(now.Add(lease)), toMS(now), jobID)
+	return db.mine(ctx, jobID, attempt, nil, func(tx conn, now time.Time) error {
+		n, err := tx.affected(ctx, `UPDATE job SET lease_until = ?, updated = ? WHERE id = ? AND lease_until > ?`, toMS(now.Add(lease)), toMS(now), jobID, toMS(now))
+		if err == nil && n == 0 {
+			err = ErrStale
+		}
+		return err
 	})
 }
 
-// mine runs f in a transaction in which the attempt has the job, or fails with ErrStale.
-func (db *DB) mine(ctx context.Context, jobID string, attempt int, f func(tx conn, job Job, now time.Time) error) error {
+// mine runs f in a transaction in which the attempt has the job, or fails with
+// ErrStale. did says of a job's row that an earlier run of the same call made it so; nil if f may be done twice.
+func (db *DB) mine(ctx context.Context, jobID string, attempt int, did func(Job) bool, f func(tx conn, now time.Time) error) error {
 	err := db.change(ctx, func(tx conn) error {
 		job, err := tx.lockJob(ctx, jobID)
 		if errors.Is(err, ErrNoJob) {
@@ -275,10 +222,13 @@ func (db *DB) mine(ctx context.Context, jobID string, attempt int, f func(tx con
 		if err != nil {
 			return err
 		}
+		if tx.again && did != nil && did(job) {
+			return nil
+		}
 		if job.State != JobRunning || job.Attempt != attempt {
 			return ErrStale
 		}
-		return f(tx, job, db.now())
+		return f(tx, db.now())
 	})
 	if err != nil {
 		return fmt.Errorf("job %s, attempt %d: %w", jobID, attempt, err)
@@ -286,7 +236,7 @@ func (db *DB) mine(ctx context.Context, jobID string, attempt int, f func(tx con
 	return nil
 }
 
-// Release is how an attempt gives a job back; make one with Retry, Snooze, Requeue or Fail.
+// Release is how an attempt gives a job back; make one with Retry, Snooze, Requeue, Fail or Drop.
 type Release struct {
 	state  JobState
 	after  time.Duration
@@ -310,6 +260,9 @@ func Requeue(reason string) Release { return Release{JobQueued, 0, reason, false
 // Fail sets a job aside for a person. Its arrivals stay open: Reopen, or a later arrival, takes them up again.
 func Fail(reason string) Release { return Release{JobFailed, 0, reason, true} }
 
+// Drop ends a job that has nothing to do any more: a side job whose commit was not made, and that nobody will make.
+func Drop(reason string) Release { return Release{JobDone, 0, reason, false} }
+
 // maxReason bounds what is kept of an error's text, in bytes.
 const maxReason = 1000
 
@@ -319,9 +272,10 @@ func (db *DB) Release(ctx context.Context, jobID string, attempt int, r Release)
 	if len(reason) > maxReason {
 		reason = reason[:maxReason]
 	}
-	return db.mine(ctx, jobID, attempt, func(tx conn, _ Job, now time.Time) error {
-		return tx.exec(ctx, `UPDATE job SET state = ?, failures = failures + ?, owner = '', lease_until = 0, ready_at = ?, last_error = ?, updated = ? WHERE id = ?`,
-			r.state, flag(r.failed), toMS(now.Add(r.after)), escape(reason), toMS(now), jobID)
+	token := newID(db.now())
+	return db.mine(ctx, jobID, attempt, func(j Job) bool { return j.Token == token }, func(tx conn, now time.Time) error {
+		return tx.exec(ctx, `UPDATE job SET state = ?, failures = failures + ?, owner = '', lease_until = 0, token = ?, claimed_until = 0, ready_at = ?, last_error = ?, updated = ? WHERE id = ?`,
+			r.state, flag(r.failed), token, toMS(now.Add(r.after)), escape(reason), toMS(now), jobID)
 	})
 }
 
@@ -329,20 +283,33 @@ func (db *DB) Release(ctx context.Context, jobID string, attempt int, r Release)
 // failures at zero. If the study has another open job already, that one does the work and ErrClosed is returned.
 func (db *DB) Reopen(ctx context.Context, jobID string) (Job, error) {
 	var job Job
+	token := newID(db.now())
 	err := db.change(ctx, func(tx conn) (err error) {
+		// The study is locked first: an arrival or a commit may be about to open a job of it, or to end this one.
+		if job, err = tx.job(ctx, jobID); err != nil {
+			return err
+		}
+		if err := tx.ensureStudy(ctx, job.StudyKey, db.now()); err != nil {
+			return err
+		}
 		if job, err = tx.lockJob(ctx, jobID); err != nil {
 			return err
+		}
+		if tx.again && job.Token == token {
+			return nil
 		}
 		if job.State != JobFailed && job.State != JobHeld {
 			return ErrClosed
 		}
-		if other, err := tx.openJob(ctx, job.Tenant, job.Hash()); err == nil && other.ID != jobID {
-			return ErrClosed
-		} else if err != nil && !errors.Is(err, ErrNoJob) {
-			return err
+		if !job.Side {
+			if other, err := tx.openJob(ctx, job.Tenant, job.Hash()); err == nil && other.ID != jobID {
+				return ErrClosed
+			} else if err != nil && !errors.Is(err, ErrNoJob) {
+				return err
+			}
 		}
 		now := toMS(db.now())
-		if err := tx.exec(ctx, `UPDATE job SET state = 'queued', crashes = 0, failures = 0, ready_at = ?, updated = ? WHERE id = ?`, now, now, jobID); err != nil {
+		if err := tx.exec(ctx, `UPDATE job SET state = 'queued', crashes = 0, failures = 0, token = ?, claimed_until = 0, ready_at = ?, updated = ? WHERE id = ?`, token, now, now, jobID); err != nil {
 			return err
 		}
 		job, err = tx.job(ctx, jobID)
@@ -352,4 +319,35 @@ func (db *DB) Reopen(ctx context.Context, jobID string) (Job, error) {
 		return Job{}, fmt.Errorf("job %s: %w", jobID, err)
 	}
 	return job, nil
+}
+
+// Absolve takes back one crash of a job that is not done: the worker whose
+// lease was taken over is well, it could only not renew it, say while the database was away. A job that
+// was set aside for its crashes is queued again.
+func (db *DB) Absolve(ctx context.Context, jobID string) error {
+	err := db.change(ctx, func(tx conn) error {
+		if tx.again { // it may be done; a crash too many is better than one taken back twice
+			return nil
+		}
+		job, err := tx.lockJob(ctx, jobID)
+		if errors.Is(err, ErrNoJob) || err == nil && (job.Crashes == 0 || job.State == JobDone) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		state := job.State
+		if state == JobFailed && job.Crashes >= db.maxCrashes {
+			if _, err := tx.openJob(ctx, job.Tenant, job.Hash()); job.Side && err == nil || errors.Is(err, ErrNoJob) {
+				state = JobQueued
+			} else if err != nil {
+				return err
+			}
+		}
+		return tx.exec(ctx, `UPDATE job SET state = ?, crashes = crashes - 1, updated = ? WHERE id = ?`, state, toMS(db.now()), jobID)
+	})
+	if err != nil {
+		return fmt.Errorf("job %s: %w", jobID, err)
+	}
+	return nil
 }

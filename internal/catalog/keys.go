@@ -88,6 +88,21 @@ func HotKey(k StudyKey, job string, attempt int) string {
 	return fmt.Sprintf("%sh/%s.%d", k.Prefix(), job, attempt)
 }
 
+// RecordKey is the key of the region record of an attempt.
+func RecordKey(k StudyKey, job string, attempt int) string {
+	return fmt.Sprintf("%sr/%s.%d.json", k.Prefix(), job, attempt)
+}
+
+// PictureKey is the key of the picture of an attempt's regions.
+func PictureKey(k StudyKey, job string, attempt int) string {
+	return fmt.Sprintf("%sg/%s.%d.png", k.Prefix(), job, attempt)
+}
+
+// AnnotationKey is the key of the n-th JSON annotation document of an attempt.
+func AnnotationKey(k StudyKey, job string, attempt, n int) string {
+	return fmt.Sprintf("%sn/%s.%d-%02d.json", k.Prefix(), job, attempt, n)
+}
+
 // QuarantineKey is the key of a file that could not be read, by its digest in hex. Its reason is beside it under the key + ".json".
 func QuarantineKey(tenant, sha256 string) string {
 	return "t/" + tenant + "/q/" + sha256[:min(2, len(sha256))] + "/" + sha256
@@ -101,6 +116,10 @@ const (
 	KindPublished ObjectKind = 'k' // a manifest's .ok
 	KindPack      ObjectKind = 'p'
 	KindHot       ObjectKind = 'h'
+	KindRecord    ObjectKind = 'r' // region record
+	KindPicture   ObjectKind = 'g' // picture of the regions
+	// KindAnnotation is a JSON annotation document as it was received.
+	KindAnnotation ObjectKind = 'n'
 )
 
 // ObjectKey is a parsed key of a study's object.
@@ -115,7 +134,7 @@ type ObjectKey struct {
 // Prefix is the prefix of the study that the object belongs to.
 func (o ObjectKey) Prefix() string { return studyPrefix(o.Tenant, o.Hash) }
 
-// ParseKey takes apart a key that ManifestKey, PublishedKey, PackKey or HotKey made. Others are not ok.
+// ParseKey takes apart a key of a study's object that a function of this package made. Others are not ok.
 func ParseKey(key string) (o ObjectKey, ok bool) {
 	part := strings.Split(key, "/")
 	if len(part) != 7 || part[0] != "t" || part[2] != "s" || CheckTenant(part[1]) != nil || !isHex(part[4], hashChars) || part[3] != part[4][:2] || len(part[5]) != 1 {
@@ -137,10 +156,24 @@ func ParseKey(key string) (o ObjectKey, ok bool) {
 			return o, false
 		}
 		name = rest
-	case KindPack:
-		n, zip := strings.CutSuffix(name, ".zip")
+	case KindPack, KindAnnotation:
+		suffix := ".zip"
+		if o.Kind == KindAnnotation {
+			suffix = ".json"
+		}
+		n, known := strings.CutSuffix(name, suffix)
 		n, number, found := strings.Cut(n, "-")
-		if _, ok := parseNumber(number); !zip || !found || !ok {
+		if _, ok := parseNumber(number); !known || !found || !ok {
+			return o, false
+		}
+		name = n
+	case KindRecord, KindPicture:
+		suffix := ".json"
+		if o.Kind == KindPicture {
+			suffix = ".png"
+		}
+		n, known := strings.CutSuffix(name, suffix)
+		if !known {
 			return o, false
 		}
 		name = n
@@ -150,7 +183,7 @@ func ParseKey(key string) (o ObjectKey, ok bool) {
 	}
 	job, attempt, found := strings.Cut(name, ".")
 	n, ok := parseNumber(attempt)
-	if !found || !ok || n < 1 || n > 1<<31-1 || strconv.FormatInt(n, 10) != attempt || !validJob(job) {
+	if !found || !ok || n < 1 || n > 1<<62 || strconv.FormatInt(n, 10) != attempt || !validJob(job) {
 		return o, false
 	}
 	o.Job, o.Attempt = job, int(n)

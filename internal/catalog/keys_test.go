@@ -38,6 +38,9 @@ func TestKeysParse(t *testing.T) {
 		{PackKey(k, "JOB1", 2, 3), ObjectKey{Kind: KindPack, Job: "JOB1", Attempt: 2}},
 		{PackKey(k, "JOB1", 2, 1234), ObjectKey{Kind: KindPack, Job: "JOB1", Attempt: 2}},
 		{HotKey(k, "JOB1", 2), ObjectKey{Kind: KindHot, Job: "JOB1", Attempt: 2}},
+		{PictureKey(k, "JOB1", 2), ObjectKey{Kind: KindPicture, Job: "JOB1", Attempt: 2}},
+		{RecordKey(k, "JOB1", 2), ObjectKey{Kind: KindRecord, Job: "JOB1", Attempt: 2}},
+		{AnnotationKey(k, "JOB1", 2, 3), ObjectKey{Kind: KindAnnotation, Job: "JOB1", Attempt: 2}},
 	} {
 		c.want.Tenant, c.want.Hash = k.Tenant, k.Hash()
 		if err := objstore.CheckKey(c.key); err != nil {
@@ -51,8 +54,8 @@ func TestKeysParse(t *testing.T) {
 	for _, bad := range []string{
 		"", "t", pre, pre + "m/", pre + "m/0000000001-J.1", pre + "m/1-J.1.json", pre + "m/00000000010-J.1.json", pre + "m/0000000000-J.1.json", pre + "m/0000000001-J.01.json",
 		pre + "m/0000000001-J.0.json", pre + "m/0000000001-.1.json", pre + "m/0000000001-J_.1.json", pre + "m/0000000001-J.1.json.ok.ok", pre + "p/J.1.zip", pre + "p/J.1-.zip",
-		pre + "p/J.1-x.zip", pre + "h/J", pre + "h/J.1/x", pre + "q/J.1", pre + "mm/J.1", pre + "k/0000000001-J.1.json", strings.Replace(pre, "/s/", "/z/", 1) + "h/J.1",
-		"t/../s/" + k.Hash()[:2] + "/" + k.Hash() + "/h/J.1", "t/x/s/zz/" + k.Hash() + "/h/J.1", pre + "h/J.99999999999",
+		pre + "p/J.1-x.zip", pre + "h/J", pre + "h/J.1/x", pre + "q/J.1", pre + "r/J.1", pre + "r/J.1-01.json", pre + "n/J.1.json", pre + "n/J.1-01.zip", pre + "n/J.1-x.json", pre + "mm/J.1", pre + "k/0000000001-J.1.json", strings.Replace(pre, "/s/", "/z/", 1) + "h/J.1",
+		"t/../s/" + k.Hash()[:2] + "/" + k.Hash() + "/h/J.1", "t/x/s/zz/" + k.Hash() + "/h/J.1", pre + "h/J.9999999999999999999",
 	} {
 		if got, ok := ParseKey(bad); ok {
 			t.Errorf("%s was parsed as %+v", bad, got)

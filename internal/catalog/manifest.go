@@ -35,7 +35,10 @@ type Manifest struct {
 	// the study this generation covers: with them the catalog's row can be rebuilt from the head alone.
 	FirstCreated time.Time `json:"first_created"`
 	Arrivals     int64     `json:"arrivals"`
-	Status       Status    `json:"status"`
+	// Batches are the digests of the arrivals that are covered, the last of them last, at most MaxBatches. One that comes again, from a
+	// sender that repeats itself or with a catalog restored from a backup, is done already, also when its source files were removed since.
+	Batches []string `json:"batches,omitempty"`
+	Status  Status   `json:"status"`
 
 	Packs []Pack  `json:"packs"`
 	Hot   *Bundle `json:"hot,omitempty"`
@@ -47,6 +50,18 @@ type Manifest struct {
 	Amendments []Amendment `json:"amendments,omitempty"`
 	Conflicts  []Conflict  `json:"conflicts,omitempty"`
 	Holds      []Hold      `json:"holds,omitempty"`
+	// About is nil in manifests of versions that did not write it, Custody if nobody told anything.
+	About   *About   `json:"about,omitempty"`
+	Custody *Custody `json:"custody,omitempty"`
+	// Regions is what is known about lesions: nil if nothing says anything about them, or nobody looked yet. Annotations are JSON annotation
+	// documents as they were received. Review is what a person said, see [Manifest.Answered]. Cites are images of other studies
+	// that documents of this one refer to: commits re-open those studies.
+	Regions     *RegionRecord `json:"regions,omitempty"`
+	Annotations []Annotation  `json:"annotations,omitempty"`
+	Review      *Review       `json:"review,omitempty"`
+	Cites       []Cite        `json:"cites,omitempty"`
+	// CitedBy lists the citations by other studies that this generation has looked at. Commit fills it.
+	CitedBy []CitedBy `json:"cited_by,omitempty"`
 	// Intervals has one entry for every object that the parent names and this
 	// generation does not. Commit fills it; To is when the object was superseded, the sweep removes it later.
 	Intervals []Interval `json:"intervals,omitempty"`
@@ -77,8 +92,9 @@ type Pack struct {
 	SHA256    string    `json:"sha256"`
 	Instances int       `json:"instances"`
 	Frames    int       `json:"frames"`
-	RawBytes  int64     `json:"raw_bytes"` // sum of the received files' sizes
-	Since     time.Time `json:"since"`     // when it was put
+	RawBytes  int64     `json:"raw_bytes"`       // sum of the received files' sizes
+	Since     time.Time `json:"since"`           // when it was put
+	Index     *Range    `json:"index,omitempty"` // of preview packs: where their index lies in the object, so that one request reads it
 	Enc       *struct{} `json:"enc,omitempty"`
 }
 
@@ -133,13 +149,6 @@ type Conflict struct {
 	Files     []string `json:"files"` // file_sha256 of the versions, in the order they came
 }
 
-// Hold forbids deletion.
-type Hold struct {
-	ID     string    `json:"id"`
-	Reason string    `json:"reason"`
-	Since  time.Time `json:"since"`
-}
-
 // Interval is how long an object was of use.
 type Interval struct {
 	Key   string    `json:"key"`
@@ -155,7 +164,7 @@ type Totals struct {
 	Instances   int   `json:"instances"`
 	Frames      int   `json:"frames"`
 	RawBytes    int64 `json:"raw_bytes"`    // received files
-	StoredBytes int64 `json:"stored_bytes"` // packs and hot bundle
+	StoredBytes int64 `json:"stored_bytes"` // all objects of the manifest, see Manifest.StoredBytes
 	Series      int   `json:"series"`
 	Passed      int   `json:"passed"` // instances kept as received
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"time"
 
 	"github.com/radtier/radtier/internal/objstore"
 )
@@ -72,6 +73,22 @@ func (m *Manifest) eachUID(f func(string) string) {
 		c := &m.Conflicts[i]
 		c.SeriesUID, c.SOPUID = f(c.SeriesUID), f(c.SOPUID)
 	}
+	m.Annotations = slices.Clone(m.Annotations)
+	for i := range m.Annotations {
+		m.Annotations[i].DocumentID = f(m.Annotations[i].DocumentID)
+	}
+	m.Cites = slices.Clone(m.Cites)
+	for i := range m.Cites {
+		c := &m.Cites[i]
+		c.StudyUID, c.SOPUIDs = f(c.StudyUID), slices.Clone(c.SOPUIDs)
+		for j := range c.SOPUIDs {
+			c.SOPUIDs[j] = f(c.SOPUIDs[j])
+		}
+	}
+	m.CitedBy = slices.Clone(m.CitedBy)
+	for i := range m.CitedBy {
+		m.CitedBy[i].StudyUID = f(m.CitedBy[i].StudyUID)
+	}
 	if m.Hot != nil && m.Hot.Thumbs != nil {
 		hot := *m.Hot
 		hot.Thumbs = make(map[string]Range, len(m.Hot.Thumbs))
@@ -82,13 +99,27 @@ func (m *Manifest) eachUID(f func(string) string) {
 	}
 }
 
-// Objects calls f for every object that the manifest names, packs first, the hot bundle last.
+// Objects calls f for every object that the manifest names: packs, the hot bundle, the region record, annotations. Without a tier they are in the hot one.
 func (m *Manifest) Objects(f func(key string, class Class, tier string, bytes int64)) {
+	m.objects(func(key string, class Class, tier string, bytes int64, _ time.Time) { f(key, class, tier, bytes) })
+}
+
+// objects is Objects with the time that each was put. The region record is of the hot bundle's class: it tells what may expire, so it stays as long as anything.
+func (m *Manifest) objects(f func(key string, class Class, tier string, bytes int64, since time.Time)) {
 	for _, p := range m.Packs {
-		f(p.Key, p.Class, p.Tier, p.Size)
+		f(p.Key, p.Class, p.Tier, p.Size, p.Since)
 	}
-	if m.Hot != nil {
-		f(m.Hot.Key, ClassHot, "", m.Hot.Size)
+	if h := m.Hot; h != nil {
+		f(h.Key, ClassHot, "", h.Size, h.Since)
+	}
+	if r := m.Regions; r != nil {
+		f(r.Key, ClassHot, "", r.Size, r.Since)
+		if p := r.Picture; p != nil {
+			f(p.Key, ClassPreview, "", p.Size, r.Since)
+		}
+	}
+	for _, a := range m.Annotations {
+		f(a.Key, ClassResult, "", a.Size, a.At)
 	}
 }
 

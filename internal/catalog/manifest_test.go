@@ -28,9 +28,15 @@ func sample() *Manifest {
 		Withdrawn:   []Withdrawn{{"1.2", "1.2.5", "113037,DCM", testTime}},
 		Amendments:  []Amendment{{k.Prefix() + "a/J1.1", sum, testTime}},
 		Conflicts:   []Conflict{{"1.2", "1.2.6", "samples", []string{sum, sum}}},
-		Holds:       []Hold{{"h1", "research", testTime}},
+		Custody:     &Custody{Role: RoleSecondary, Patient: "inpatient", LastEvent: "20260228", Proof: &Proof{Level: "attested", At: testTime, Same: true, Keeper: "hospital", SHA256: strings.Repeat("ab", 32)}},
+		Holds:       []Hold{{ID: "h1", Kind: HoldResearch, Owner: "registry", Reason: "trial", Since: testTime, Until: testTime.Add(time.Hour), Lifted: &Lift{By: "reader", Reason: "over", At: testTime}}},
 		Intervals:   []Interval{{HotKey(k, "J0", 3), "", ClassHot, 90, since, testTime}},
-		Totals:      Totals{Instances: 3, Frames: 9, RawBytes: 3000, StoredBytes: 1110, Series: 1, Passed: 1},
+		Regions:     &RegionRecord{Key: RecordKey(k, "J1", 1), SHA256: sum, Size: 70, State: "extracted-open", Plan: sum, Sources: 2, Lesions: 1, Regions: 1, Bytes: 10, Since: testTime},
+		Annotations: []Annotation{{AnnotationKey(k, "J1", 1, 1), sum, 33, "1.2.9", 1, testTime}},
+		Review:      &Review{ReviewKeepWhole, "reader 1", "old haematoma", testTime, sum},
+		Cites:       []Cite{{StudyUID: "1.2.2", SOPUIDs: []string{"1.2.2.1", "1.2.2.2"}, Evidence: sum}, {StudyUID: "1.2.4"}},
+		CitedBy:     []CitedBy{{"1.2.5", sum[:32]}, {"1.2.6", sum[:32]}},
+		Totals:      Totals{Instances: 3, Frames: 9, RawBytes: 3000, StoredBytes: 1110 + 70 + 33, Series: 1, Passed: 1},
 	}
 }
 
@@ -41,6 +47,7 @@ func TestManifestRoundTrip(t *testing.T) {
 	}
 	m.StudyUID, m.Hot.Thumbs = "\xc4\xe3 \\ \x00", map[string]Range{"\xff": {1, 2}}
 	m.Withdrawn[0].SOPUID, m.Quarantined[0].SOPUID, m.Conflicts[0].SeriesUID = "\xfe", `\x41`, "\n"
+	m.Annotations[0].DocumentID, m.Cites[1].StudyUID, m.Cites[0].SOPUIDs[1], m.CitedBy[1].StudyUID = "\xfd", "\xfc", "\xfb", "\xfa"
 	before := *m
 	raw, err := m.Encode()
 	if err != nil {
@@ -91,6 +98,7 @@ func TestValidate(t *testing.T) {
 		{"pack's class", "class", func(m *Manifest) { m.Packs[0].Class = ClassHot }},
 		{"pack's tier", "tier", func(m *Manifest) { m.Packs[0].Tier = "" }},
 		{"pack's counts", "instances", func(m *Manifest) { m.Packs[0].Instances = -1 }},
+		{"preview's index", "index", func(m *Manifest) { m.Packs[1].Index = &Range{1, 10} }},
 		{"pack's time", "since", func(m *Manifest) { m.Packs[0].Since = time.Time{} }},
 		{"bundle's parts", "parts", func(m *Manifest) { m.Hot.Parts = m.Hot.Parts[:1] }},
 		{"bundle's range", "index of pack 1", func(m *Manifest) { m.Hot.Parts[1].Index = Range{50, 51} }},
@@ -105,6 +113,25 @@ func TestValidate(t *testing.T) {
 		{"amendment", "amendment", func(m *Manifest) { m.Amendments[0].Key = "t/x" }},
 		{"conflict", "conflict", func(m *Manifest) { m.Conflicts[0].Files = m.Conflicts[0].Files[:1] }},
 		{"hold", "hold", func(m *Manifest) { m.Holds = append(m.Holds, m.Holds[0]) }},
+		{"record's key", "region record: key", func(m *Manifest) { m.Regions.Key = m.Hot.Key }},
+		{"record's size", "region record: size", func(m *Manifest) { m.Regions.Size = 0 }},
+		{"record's state", "region record: state", func(m *Manifest) { m.Regions.State = "Extracted" }},
+		{"record's plan", "region record: plan", func(m *Manifest) { m.Regions.Plan = "" }},
+		{"record's counts", "lesions", func(m *Manifest) { m.Regions.Lesions = -1 }},
+		{"record's time", "region record: since", func(m *Manifest) { m.Regions.Since = time.Time{} }},
+		{"annotation's key", "annotation 0: key", func(m *Manifest) { m.Annotations[0].Key = m.Regions.Key }},
+		{"annotation's document", "annotation 0: document id", func(m *Manifest) { m.Annotations[0].DocumentID = "" }},
+		{"annotation twice", "listed twice", func(m *Manifest) { m.Annotations = append(m.Annotations, m.Annotations[0]) }},
+		{"review's kind", "review: kind", func(m *Manifest) { m.Review.Kind = "drop" }},
+		{"review by nobody", "who and why", func(m *Manifest) { m.Review.By = " " }},
+		{"review without reason", "who and why", func(m *Manifest) { m.Review.Reason = "a\nb" }},
+		{"review of no plan", "its plan", func(m *Manifest) { m.Review.Plan = "" }},
+		{"citation of itself", "citation 0", func(m *Manifest) { m.Cites[0].StudyUID = m.StudyUID }},
+		{"citation twice", "citation 1", func(m *Manifest) { m.Cites[1].StudyUID = m.Cites[0].StudyUID }},
+		{"cited instance twice", "citation 0", func(m *Manifest) { m.Cites[0].SOPUIDs[1] = m.Cites[0].SOPUIDs[0] }},
+		{"cited by nobody", "by another study 0", func(m *Manifest) { m.CitedBy[0].StudyUID = "" }},
+		{"cited twice", "by another study 1", func(m *Manifest) { m.CitedBy[1].StudyUID = "1.2.5" }},
+		{"citation's digest", "by another study 1", func(m *Manifest) { m.CitedBy[1].Evidence = "x" }},
 		{"interval", "interval", func(m *Manifest) { m.Intervals[0].To = time.Time{} }},
 	} {
 		m := sample()
@@ -125,8 +152,8 @@ func TestHoldings(t *testing.T) {
 	older := m.Packs[0]
 	older.Key, older.Since, older.Size = "k", older.Since.Add(-time.Hour), 5
 	m.Packs = append(m.Packs, older)
-	want := []Holding{{ClassFull, "hot", older.Since, 1005, 2}, {ClassPreview, "cold", testTime, 10, 1}, {ClassHot, "", testTime, 100, 1}}
-	if got := holdingsOf(m); !reflect.DeepEqual(got, want) {
+	want := []Holding{{ClassFull, "hot", older.Since, 1005, 2}, {ClassPreview, "cold", testTime, 10, 1}, {ClassHot, "", testTime, 170, 2}, {ClassResult, "", testTime, 33, 1}}
+	if got := HoldingsOf(m); !reflect.DeepEqual(got, want) {
 		t.Fatalf("got %+v, want %+v", got, want)
 	}
 }

@@ -20,11 +20,18 @@ func (m *Manifest) Validate() error {
 	v.check(m.Action != "", "action is missing")
 	v.check(!m.Created.IsZero() && !m.FirstCreated.IsZero() && !m.FirstCreated.After(m.Created), "created is %v, first_created %v: both are needed, in order", m.Created, m.FirstCreated)
 	v.check(m.Arrivals >= 0, "arrivals is %d", m.Arrivals)
+	v.check(len(m.Batches) <= MaxBatches, "batches has %d digests, the most is %d", len(m.Batches), MaxBatches)
+	for _, b := range m.Batches {
+		v.check(isHex(b, batchChars), "batch %.80q is not a digest", b)
+	}
 	v.check(m.Status == StatusStored || m.Status == StatusPartial, "status is %.40q", m.Status)
 	v.check((m.Status == StatusPartial) == (len(m.Quarantined) > 0), "status is %q with %d quarantined files", m.Status, len(m.Quarantined))
 	v.parent(m)
 	v.objects(m)
 	v.marks(m)
+	v.about(m)
+	v.custody(m)
+	v.regions(m)
 	return errors.Join(v.errs...)
 }
 
@@ -72,6 +79,7 @@ func (v *validator) objects(m *Manifest) {
 		v.check(p.Tier != "", "%s: tier is missing", what)
 		v.check(p.Instances >= 0 && p.Frames >= 0 && p.RawBytes >= 0, "%s: has %d instances, %d frames, %d raw bytes", what, p.Instances, p.Frames, p.RawBytes)
 		v.check(!p.Since.IsZero(), "%s: since is missing", what)
+		v.check(p.Index == nil || p.Index[0] >= 0 && p.Index[1] > 0 && p.Index[0] <= p.Size && p.Index[1] <= p.Size-p.Index[0], "%s: its index lies outside", what)
 	}
 	if h := m.Hot; h != nil {
 		object("hot bundle", h.Key, KindHot, h.Size, h.SHA256)
@@ -90,9 +98,18 @@ func (v *validator) objects(m *Manifest) {
 			inside(fmt.Sprintf("thumbnail %.80q", name), r)
 		}
 	}
+	if r := m.Regions; r != nil {
+		object("region record", r.Key, KindRecord, r.Size, r.SHA256)
+		if p := r.Picture; p != nil {
+			object("picture of the regions", p.Key, KindPicture, p.Size, p.SHA256)
+		}
+	}
+	for i, a := range m.Annotations {
+		object(fmt.Sprintf("annotation %d", i), a.Key, KindAnnotation, a.Size, a.SHA256)
+	}
 	t := m.Totals
 	v.check(t.Instances >= 0 && t.Frames >= 0 && t.RawBytes >= 0 && t.Series >= 0 && t.Passed >= 0 && t.Passed <= t.Instances, "totals %+v make no sense", t)
-	v.check(t.StoredBytes == stored, "totals say %d stored bytes, packs and hot bundle have %d", t.StoredBytes, stored)
+	v.check(t.StoredBytes == stored, "totals say %d stored bytes, the objects have %d", t.StoredBytes, stored)
 }
 
 func (v *validator) marks(m *Manifest) {
@@ -112,11 +129,7 @@ func (v *validator) marks(m *Manifest) {
 	for i, c := range m.Conflicts {
 		v.check(len(c.Files) >= 2 && (c.Kind == "header" || c.Kind == "samples"), "conflict %d: has %d files and kind %.40q", i, len(c.Files), c.Kind)
 	}
-	holds := map[string]bool{}
-	for i, h := range m.Holds {
-		v.check(h.ID != "" && !holds[h.ID] && !h.Since.IsZero(), "hold %d: id %.80q is missing or double, or its time is missing", i, h.ID)
-		holds[h.ID] = true
-	}
+	v.holds(m)
 	for i, iv := range m.Intervals {
 		v.check(iv.Key != "" && iv.Bytes >= 0 && !iv.To.Before(iv.From), "interval %d: key %.200q, %d bytes, %v to %v", i, iv.Key, iv.Bytes, iv.From, iv.To)
 	}

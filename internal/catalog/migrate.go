@@ -46,6 +46,11 @@ func (db *DB) migrate(ctx context.Context) error {
 		return err
 	}
 	return db.change(ctx, func(tx conn) error {
+		for _, q := range tx.d.lockSchema {
+			if err := tx.exec(ctx, q); err != nil {
+				return err
+			}
+		}
 		if err := tx.exec(ctx, `CREATE TABLE IF NOT EXISTS schema_version (version BIGINT PRIMARY KEY, name TEXT NOT NULL, applied BIGINT NOT NULL)`); err != nil {
 			return err
 		}
@@ -58,8 +63,10 @@ func (db *DB) migrate(ctx context.Context) error {
 		}
 		for _, m := range list[have:] {
 			for _, stmt := range statements(m.sql) {
-				if err := tx.exec(ctx, stmt); err != nil {
-					return fmt.Errorf("migration %s: %w", m.name, err)
+				for _, q := range tx.d.schema(stmt) {
+					if err := tx.exec(ctx, q); err != nil {
+						return fmt.Errorf("migration %s: %w", m.name, err)
+					}
 				}
 			}
 			if err := tx.exec(ctx, `INSERT INTO schema_version (version, name, applied) VALUES (?, ?, ?)`, m.version, m.name, toMS(db.now())); err != nil {
@@ -70,18 +77,30 @@ func (db *DB) migrate(ctx context.Context) error {
 	})
 }
 
+// statement is one statement of a migration.
+type statement struct {
+	sql    string
+	byHash bool // the table grows with the number of studies: a dialect may partition it by hash
+}
+
+// byHashMark is the line of a migration before a table that is partitioned by hash where the database can.
+const byHashMark = "-- partition by hash"
+
 // statements splits a migration at semicolons that end a line; not every driver takes several at once.
-func statements(text string) []string {
-	var out []string
+func statements(text string) []statement {
+	var out []statement
 	for s := range strings.SplitSeq(text+"\n", ";\n") {
 		var lines []string
+		byHash := false
 		for line := range strings.Lines(s) {
-			if t := strings.TrimSpace(line); t != "" && !strings.HasPrefix(t, "--") {
+			t := strings.TrimSpace(line)
+			byHash = byHash || t == byHashMark
+			if t != "" && !strings.HasPrefix(t, "--") {
 				lines = append(lines, line)
 			}
 		}
 		if len(lines) > 0 {
-			out = append(out, strings.Join(lines, ""))
+			out = append(out, statement{strings.Join(lines, ""), byHash})
 		}
 	}
 	return out

@@ -37,57 +37,57 @@ func (c conn) addEvent(ctx context.Context, id, action string, m *Manifest, chan
 }
 
 const (
-	eventClaim = time.Minute // how long other processes leave an event to the one that delivers it
-	eventBatch = 100
+	eventClaim = time.Minute        // how long other processes leave an event to the one that delivers it
 	eventsKept = 7 * 24 * time.Hour // delivered events; Reconcile drops older ones
 )
+
+// selectEvent finds the oldest event that nobody delivers now and whose commit is published.
+const selectEvent = `SELECT id, payload FROM outbox WHERE delivered = 0 AND claimed <= ? AND EXISTS (
+	SELECT 1 FROM study s WHERE s.tenant = outbox.tenant AND s.hash = outbox.hash AND (s.published = 1 OR s.generation > outbox.generation)) ORDER BY created, id LIMIT 1`
 
 // Events delivers events of published commits, oldest first, until none is
 // left or fn fails; then that one is delivered again later, by whoever calls
 // Events a minute on. Two processes may call it at once.
 func (db *DB) Events(ctx context.Context, fn func(Event) error) error {
 	for {
-		type row struct{ id, payload string }
-		var batch []row
+		var id, payload string
 		now := db.now()
-		rows, err := db.reader().query(ctx, `SELECT o.id, o.payload FROM outbox o JOIN study s ON s.tenant = o.tenant AND s.hash = o.hash
-			WHERE o.delivered = 0 AND o.claimed <= ? AND (s.published = 1 OR s.generation > o.generation) ORDER BY o.created, o.id LIMIT ?`, toMS(now), eventBatch)
-		if err := each(rows, err, func(r *sql.Rows) error {
-			var x row
-			err := r.Scan(&x.id, &x.payload)
-			batch = append(batch, x)
+		err := db.reader().row(ctx, selectEvent, toMS(now)).Scan(&id, &payload)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		if err != nil {
 			return err
+		}
+		mine := true
+		if err := db.change(ctx, func(tx conn) error {
+			err := tx.claim(ctx, selectEvent, toMS(now)).Scan(&id, &payload)
+			if mine = !errors.Is(err, sql.ErrNoRows); !mine {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			return tx.exec(ctx, `UPDATE outbox SET claimed = ? WHERE id = ?`, toMS(now.Add(eventClaim)), id)
 		}); err != nil {
 			return err
 		}
-		if len(batch) == 0 {
+		if !mine { // other processes deliver what is left
 			return nil
 		}
-		for _, x := range batch {
-			var mine int64
-			if err := db.change(ctx, func(tx conn) (err error) {
-				mine, err = tx.affected(ctx, `UPDATE outbox SET claimed = ? WHERE id = ? AND delivered = 0 AND claimed <= ?`, toMS(now.Add(eventClaim)), x.id, toMS(now))
-				return err
-			}); err != nil {
-				return err
+		var e Event
+		if err := json.Unmarshal([]byte(payload), &e); err != nil {
+			return fmt.Errorf("event %s: %w", id, err)
+		}
+		e.StudyUID = unescape(e.StudyUID)
+		delivered := fn(e)
+		if err := db.change(ctx, func(tx conn) error {
+			if delivered != nil {
+				return tx.exec(ctx, `UPDATE outbox SET claimed = ? WHERE id = ?`, toMS(now.Add(eventClaim)), id)
 			}
-			if mine == 0 {
-				continue // another process delivers it
-			}
-			var e Event
-			if err := json.Unmarshal([]byte(x.payload), &e); err != nil {
-				return fmt.Errorf("event %s: %w", x.id, err)
-			}
-			e.StudyUID = unescape(e.StudyUID)
-			delivered := fn(e)
-			if err := db.change(ctx, func(tx conn) error {
-				if delivered != nil {
-					return tx.exec(ctx, `UPDATE outbox SET claimed = ? WHERE id = ?`, toMS(now.Add(eventClaim)), x.id)
-				}
-				return tx.exec(ctx, `UPDATE outbox SET delivered = ? WHERE id = ?`, max(1, toMS(db.now())), x.id)
-			}); err != nil || delivered != nil {
-				return errors.Join(delivered, err)
-			}
+			return tx.exec(ctx, `UPDATE outbox SET delivered = ? WHERE id = ?`, max(1, toMS(db.now())), id)
+		}); err != nil || delivered != nil {
+			return errors.Join(delivered, err)
 		}
 	}
 }

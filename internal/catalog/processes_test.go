@@ -13,80 +13,174 @@ import (
 	"time"
 
 	"github.com/radtier/radtier/internal/catalog"
+	"github.com/radtier/radtier/internal/catalog/catalogtest"
 )
 
-// Several processes share one SQLite file: two that queue and two that own,
-// commit nothing and release, while this one reads. Each process is this test binary again.
+// Several processes share one catalog: two that queue and two that own, commit
+// nothing and release, while this one reads. Each process is this test binary again.
 func TestProcesses(t *testing.T) {
 	const studies, rounds = 25, 2
-	if path := os.Getenv("RADTIER_TEST_CATALOG"); path != "" {
-		if err := process(t.Context(), path, os.Getenv("RADTIER_TEST_ROLE"), studies, rounds); err != nil {
-			t.Fatal(err)
+	asProcess(t, func(db *catalog.DB, role string) error { return process(t.Context(), db, role, studies, rounds) })
+	for name, maker := range onBoth {
+		t.Run(name, func(t *testing.T) {
+			c := maker.Catalog(t)
+			cmds, outs := spawn(t, c, "queue-a", "queue-b", "work-a", "work-b") // they make the schema together, too
+			db := open(t, c)
+			for i, cmd := range cmds {
+				if _, err := db.Counts(t.Context()); err != nil {
+					t.Error(err)
+				}
+				if err := cmd.Wait(); err != nil {
+					t.Errorf("process %d: %v\n%s", i, err, outs[i])
+				}
+			}
+			// Every study was queued by both, and every attempt was had by one process only.
+			attempts, want := 0, int64(0)
+			if err := db.Jobs(t.Context(), func(j catalog.Job) error {
+				attempts += j.Attempt
+				want += j.Want
+				if j.Failures != j.Attempt || j.Crashes != 0 {
+					return fmt.Errorf("job %s has %d attempts, %d of them released, %d crashed", j.ID, j.Attempt, j.Failures, j.Crashes)
+				}
+				return nil
+			}); err != nil {
+				t.Error(err)
+			}
+			if want != 2*studies*rounds {
+				t.Errorf("%d batches were queued, want %d", want, 2*studies*rounds)
+			}
+			owned := 0
+			for i := range outs {
+				var n int
+				for line := range strings.Lines(outs[i].String()) {
+					if _, err := fmt.Sscanf(line, "owned %d", &n); err == nil {
+						owned += n
+					}
+				}
+			}
+			if owned != attempts || owned == 0 {
+				t.Errorf("processes had %d attempts, the catalog counts %d", owned, attempts)
+			}
+		})
+	}
+}
+
+// Two processes fill a queue from one catalog: each job goes to one of them, and all of them go.
+func TestProcessesClaim(t *testing.T) {
+	const jobs = 300
+	asProcess(t, func(db *catalog.DB, role string) error {
+		for done := 0; ; {
+			list, err := db.Claim(t.Context(), 7, time.Hour)
+			if err != nil {
+				return err
+			}
+			for _, j := range list {
+				fmt.Println("claimed", j.ID)
+			}
+			if len(list) > 0 {
+				continue
+			}
+			c, err := db.Counts(t.Context())
+			if err != nil {
+				return err
+			}
+			if done++; c.Jobs[catalog.JobQueued] == jobs && done > 50 { // nothing was left 50 times
+				return nil
+			}
 		}
+	})
+	for name, maker := range onBoth {
+		t.Run(name, func(t *testing.T) {
+			c := maker.Catalog(t)
+			db := open(t, c)
+			for n := range jobs {
+				k := catalog.StudyKey{Tenant: fmt.Sprint("t", n%3), UID: fmt.Sprint(n)}
+				if _, err := db.Enqueue(t.Context(), catalog.Arrival{StudyKey: k, Files: []catalog.SourceFile{{Path: "x", Size: 1}}, Complete: true}, 0); err != nil {
+					t.Fatal(err)
+				}
+			}
+			cmds, outs := spawn(t, c, "claim-a", "claim-b")
+			claimed := map[string]int{}
+			for i, cmd := range cmds {
+				if err := cmd.Wait(); err != nil {
+					t.Errorf("process %d: %v\n%s", i, err, outs[i])
+				}
+				for line := range strings.Lines(outs[i].String()) {
+					if id, ok := strings.CutPrefix(strings.TrimSpace(line), "claimed "); ok {
+						claimed[id]++
+					}
+				}
+			}
+			for id, n := range claimed {
+				if n != 1 {
+					t.Errorf("job %s was claimed %d times", id, n)
+				}
+			}
+			if len(claimed) != jobs {
+				t.Errorf("%d jobs were claimed, want %d", len(claimed), jobs)
+			}
+		})
+	}
+}
+
+// onBoth are the databases that several processes share.
+var onBoth = map[string]catalogtest.Maker{"SQLite": onSQLite, "PostgreSQL": onPostgres}
+
+// asProcess runs f and ends the test, if this is one of the processes that a test started.
+func asProcess(t *testing.T, f func(db *catalog.DB, role string) error) {
+	t.Helper()
+	dsn, role := os.Getenv("RADTIER_TEST_CATALOG"), os.Getenv("RADTIER_TEST_ROLE")
+	if role == "" {
 		return
 	}
-	path := filepath.Join(t.TempDir(), "catalog.db")
+	db, err := catalog.Open(t.Context(), catalog.Config{Driver: os.Getenv("RADTIER_TEST_DRIVER"), DSN: dsn, MaxConns: 6})
+	if err == nil {
+		err = errors.Join(f(db, role), db.Close())
+	}
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// spawn starts this test again in processes of its own, one for each role.
+func spawn(t *testing.T, c catalog.Config, roles ...string) ([]*exec.Cmd, []*strings.Builder) {
+	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
+	test, _, _ := strings.Cut(t.Name(), "/")
 	var cmds []*exec.Cmd
-	outs := make([]strings.Builder, 4)
-	for i, role := range []string{"queue-a", "queue-b", "work-a", "work-b"} { // they make the file and its schema together, too
-		cmd := exec.Command(self, "-test.run=^TestProcesses$", "-test.v")
-		cmd.Env = append(os.Environ(), "RADTIER_TEST_CATALOG="+path, "RADTIER_TEST_ROLE="+role)
-		cmd.Stdout, cmd.Stderr = &outs[i], &outs[i]
+	var outs []*strings.Builder
+	for _, role := range roles {
+		cmd := exec.CommandContext(t.Context(), self, "-test.run=^"+test+"$")
+		cmd.Env = append(os.Environ(), "RADTIER_TEST_DRIVER="+c.Driver, "RADTIER_TEST_CATALOG="+c.DSN, "RADTIER_TEST_ROLE="+role)
+		out := &strings.Builder{}
+		cmd.Stdout, cmd.Stderr = out, out
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		cmds = append(cmds, cmd)
+		cmds, outs = append(cmds, cmd), append(outs, out)
 	}
-	db := open(t, path)
-	for i, cmd := range cmds {
-		if _, err := db.Counts(t.Context()); err != nil {
-			t.Error(err)
-		}
-		if err := cmd.Wait(); err != nil {
-			t.Errorf("process %d: %v\n%s", i, err, outs[i].String())
-		}
-	}
-	// Every study was queued by both, and every attempt was had by one process only.
-	attempts, want := 0, int64(0)
-	if err := db.Jobs(t.Context(), func(j catalog.Job) error {
-		attempts += j.Attempt
-		want += j.Want
-		if j.Failures != j.Attempt || j.Crashes != 0 {
-			return fmt.Errorf("job %s has %d attempts, %d of them released, %d crashed", j.ID, j.Attempt, j.Failures, j.Crashes)
-		}
-		return nil
-	}); err != nil {
-		t.Error(err)
-	}
-	if want != 2*studies*rounds {
-		t.Errorf("%d batches were queued, want %d", want, 2*studies*rounds)
-	}
-	owned := 0
-	for i := range outs {
-		var n int
-		for line := range strings.Lines(outs[i].String()) {
-			if _, err := fmt.Sscanf(line, "owned %d", &n); err == nil {
-				owned += n
-			}
-		}
-	}
-	if owned != attempts || owned == 0 {
-		t.Errorf("processes had %d attempts, the catalog counts %d", owned, attempts)
-	}
+	return cmds, outs
 }
 
 // process is what one of the processes does.
-func process(ctx context.Context, path, role string, studies, rounds int) error {
-	db, err := catalog.Open(ctx, catalog.Config{DSN: path})
-	if err != nil {
-		return err
-	}
+func process(ctx context.Context, db *catalog.DB, role string, studies, rounds int) error {
 	owned := 0
 	kind, name, _ := strings.Cut(role, "-")
+	for kind == "work" { // which may be there long before anything is queued
+		jobs, err := db.Due(ctx, 1)
+		if err != nil {
+			return err
+		}
+		if len(jobs) > 0 {
+			break
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
 	for round := range rounds {
 		for n := range studies {
 			k := catalog.StudyKey{Tenant: "north", UID: fmt.Sprint(n)}
@@ -120,12 +214,12 @@ func process(ctx context.Context, path, role string, studies, rounds int) error 
 		}
 	}
 	fmt.Printf("owned %d\n", owned)
-	return db.Close()
+	return nil
 }
 
-func open(t *testing.T, path string) *catalog.DB {
+func open(t *testing.T, c catalog.Config) *catalog.DB {
 	t.Helper()
-	db, err := catalog.Open(t.Context(), catalog.Config{DSN: path})
+	db, err := catalog.Open(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,7 +248,7 @@ func TestOpenRefuses(t *testing.T) {
 // Paths of source files are in the catalog: nobody else on the machine may read it.
 func TestFilesArePrivate(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "deep", "er")
-	db := open(t, filepath.Join(dir, "catalog.db"))
+	db := open(t, catalog.Config{DSN: filepath.Join(dir, "catalog.db")})
 	if _, err := db.Enqueue(t.Context(), catalog.Arrival{StudyKey: catalog.StudyKey{Tenant: "a", UID: "1"}, Files: []catalog.SourceFile{{Path: "x"}}}, 0); err != nil {
 		t.Fatal(err)
 	}

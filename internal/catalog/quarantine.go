@@ -82,7 +82,7 @@ func (db *DB) QuarantineRemove(ctx context.Context, id string) error {
 func (db *DB) quarantineChange(ctx context.Context, id, q string) error {
 	return db.change(ctx, func(tx conn) error {
 		n, err := tx.affected(ctx, q, id)
-		if err == nil && n == 0 {
+		if err == nil && n == 0 && !tx.again { // a repeated removal may be the one that did it
 			err = fmt.Errorf("%q: %w", id, ErrNoEntry)
 		}
 		return err

@@ -17,21 +17,24 @@ type Study struct {
 	Totals
 	Quarantined, Withdrawn, Conflicts, Holds int
 	Created, Updated                         time.Time // of the first and of the head generation
+	// RegionState and RegionPlan are those of the region record, "" without one; Reviewed is the answer that stands, "" if there is none.
+	RegionState, RegionPlan string
+	Reviewed                ReviewKind
 }
 
 const selectStudy = `SELECT tenant, hash, uid, head_key, head_sha256, generation, published, status, want, done, instances, frames, series, passed, raw_bytes, stored_bytes,
-	quarantined, withdrawn, conflicts, holds, created, updated FROM study`
+	quarantined, withdrawn, conflicts, holds, created, updated, region_state, region_plan, reviewed FROM study`
 
 // The pages of all tenants, and those of one.
 const (
 	selectPage       = selectStudy + ` WHERE (tenant, hash) > (?, ?) AND (? = '' OR status = ?) AND updated >= ? ORDER BY tenant, hash LIMIT ?`
-	selectTenantPage = selectStudy + ` WHERE tenant = ? AND hash > ? AND (? = '' OR status = ?) AND updated >= ? ORDER BY tenant, hash LIMIT ?`
+	selectTenantPage = selectStudy + ` WHERE tenant = ? AND hash > ? AND hash < ? AND (? = '' OR status = ?) AND updated >= ? ORDER BY tenant, hash LIMIT ?`
 )
 
 func scanStudy(rows *sql.Rows) (s Study, hash string, err error) {
 	var published, created, updated int64
 	err = rows.Scan(&s.Tenant, &hash, &s.UID, &s.Key, &s.SHA256, &s.Generation, &published, &s.Status, &s.Want, &s.Done,
-		&s.Instances, &s.Frames, &s.Series, &s.Passed, &s.RawBytes, &s.StoredBytes, &s.Quarantined, &s.Withdrawn, &s.Conflicts, &s.Holds, &created, &updated)
+		&s.Instances, &s.Frames, &s.Series, &s.Passed, &s.RawBytes, &s.StoredBytes, &s.Quarantined, &s.Withdrawn, &s.Conflicts, &s.Holds, &created, &updated, &s.RegionState, &s.RegionPlan, &s.Reviewed)
 	s.UID, s.Published, s.Created, s.Updated = unescape(s.UID), published != 0, fromMS(created), fromMS(updated)
 	return s, hash, err
 }
@@ -42,6 +45,7 @@ type Filter struct {
 	Status Status
 	Since  time.Time // changed at or after
 	After  StudyKey  // exclusive: continues a list after this study
+	Shard  string    // hashes that begin with these hex digits: with one or more, PostgreSQL reads one partition
 	Limit  int
 }
 
@@ -51,45 +55,76 @@ const pageRows = 500
 // Studies yields studies by tenant and hash. It stops at the first error, which it yields.
 func (db *DB) Studies(ctx context.Context, f Filter) iter.Seq2[Study, error] {
 	return func(yield func(Study, error) bool) {
-		tenant, hash, page := f.After.Tenant, "", selectPage
-		if tenant != "" {
-			hash = f.After.Hash()
+		if !isHex(f.Shard, len(f.Shard)) || len(f.Shard) >= hashChars {
+			yield(Study{}, fmt.Errorf("shard %.80q: it must be the hex digits that hashes begin with", f.Shard))
+			return
 		}
-		if f.Tenant != "" {
-			if page = selectTenantPage; f.After.Tenant < f.Tenant {
-				tenant, hash = f.Tenant, ""
-			} else if f.After.Tenant > f.Tenant {
-				return
-			}
-		}
-		for left := f.Limit; f.Limit <= 0 || left > 0; {
-			n := pageRows
-			if f.Limit > 0 {
-				n = min(n, left)
-			}
-			var found []Study
-			rows, err := db.reader().query(ctx, page, tenant, hash, f.Status, f.Status, toMS(f.Since), n)
-			err = each(rows, err, func(r *sql.Rows) error {
-				s, h, err := scanStudy(r)
-				found = append(found, s)
-				tenant, hash = s.Tenant, h
-				return err
-			})
-			if err != nil {
+		tenants := []string{f.Tenant}
+		if f.Shard != "" && f.Tenant == "" { // the key begins with the tenant: the shard is one range of each
+			var err error
+			if tenants, err = db.reader().names(ctx, `SELECT name FROM tenant ORDER BY name`); err != nil {
 				yield(Study{}, err)
 				return
 			}
-			for _, s := range found {
-				if !yield(s, nil) {
-					return
-				}
-			}
-			if left -= len(found); len(found) < n {
+		}
+		left := f.Limit
+		for _, f.Tenant = range tenants {
+			if !db.pages(ctx, f, &left, yield) {
 				return
 			}
 		}
 	}
 }
+
+// pages yields the studies of one tenant, or of all. It reports whether to go on.
+func (db *DB) pages(ctx context.Context, f Filter, left *int, yield func(Study, error) bool) bool {
+	tenant, hash := f.After.Tenant, ""
+	if tenant != "" {
+		hash = f.After.Hash()
+	}
+	if f.Tenant != "" {
+		if f.After.Tenant > f.Tenant {
+			return true
+		}
+		if f.After.Tenant < f.Tenant {
+			tenant, hash = f.Tenant, ""
+		}
+		hash = max(hash, f.Shard)
+	}
+	for f.Limit <= 0 || *left > 0 {
+		n := pageRows
+		if f.Limit > 0 {
+			n = min(n, *left)
+		}
+		page, args := selectPage, []any{tenant, hash, f.Status, f.Status, toMS(f.Since), n}
+		if f.Tenant != "" {
+			page, args = selectTenantPage, []any{tenant, hash, f.Shard + "g", f.Status, f.Status, toMS(f.Since), n}
+		}
+		var found []Study
+		rows, err := db.reader().query(ctx, page, args...)
+		err = each(rows, err, func(r *sql.Rows) error {
+			s, h, err := scanStudy(r)
+			found = append(found, s)
+			tenant, hash = s.Tenant, h
+			return err
+		})
+		if err != nil {
+			yield(Study{}, err)
+			return false
+		}
+		for _, s := range found {
+			if !yield(s, nil) {
+				return false
+			}
+		}
+		if *left -= len(found); len(found) < n {
+			return true
+		}
+	}
+	return f.Limit <= 0 || *left > 0
+}
+
+const whereStudy = ` WHERE tenant = ? AND hash = ?`
 
 // minPrefix is the shortest part of a hash that names a study.
 const minPrefix = 4
@@ -97,7 +132,10 @@ const minPrefix = 4
 // FindStudy finds a study by its UID, or by 4 or more digits that its hash
 // begins with. Tenant "" searches all of them. Errors: ErrNoStudy, ErrAmbiguous.
 func (db *DB) FindStudy(ctx context.Context, tenant, name string) (Study, error) {
-	where, args := ` WHERE (? = '' OR tenant = ?) AND uid = ? LIMIT 2`, []any{tenant, tenant, escape(name)}
+	where, args := ` WHERE uid = ? LIMIT 2`, []any{escape(name)}
+	if tenant != "" {
+		where, args = whereStudy, []any{tenant, StudyKey{tenant, name}.Hash()}
+	}
 	for range 2 {
 		var found []Study
 		rows, err := db.reader().query(ctx, selectStudy+where, args...)

@@ -2,19 +2,31 @@ package catalog
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 
 	"github.com/radtier/radtier/internal/objstore"
 )
 
-// RebuildOptions narrows a rebuild.
+// RebuildOptions narrows a rebuild and says how it is done. The zero value
+// rebuilds everything, in one listing per tenant, in the calling goroutine.
 type RebuildOptions struct {
-	Tenant   string              // "" is all
-	Progress func(RebuildReport) // called after every study; may be nil
+	Tenant string // "" is all
+	// Shard is a part of every tenant: 1 or 2 hex digits that study hashes begin
+	// with, or ShardQuarantine for the notes of quarantined files. "" is all of it.
+	Shard string
+	// Workers is how many of the 256 shards of a tenant are rebuilt at once; up to 1 does not split.
+	Workers int
+	// Restart forgets what an earlier rebuild of the same part did before it was stopped.
+	Restart bool
+	// Progress is called after every study and quarantined file, one call at a time; may be nil.
+	Progress func(RebuildProgress)
 }
+
+// ShardQuarantine is the shard of the quarantine.
+const ShardQuarantine = "q"
 
 // RebuildReport is what a rebuild found. A person must look at the studies of the last three lists.
 type RebuildReport struct {
@@ -27,209 +39,235 @@ type RebuildReport struct {
 	Missing     []StudyKey // the catalog's head is not in the bucket; an older generation took its place if there is one
 }
 
+// RebuildProgress is how far a rebuild is.
+type RebuildProgress struct {
+	RebuildReport         // so far, what was done before it was resumed included
+	Resumed       int     // studies that were done before
+	Fraction      float64 // done of the whole, 0 to 1: hashes are uniform, and the shards of all tenants advance together
+	ResumedAt     float64 // Fraction at the beginning
+}
+
 // Rebuild makes the rows of studies, holdings, intervals and quarantine from
 // the bucket alone. A study's head is the published manifest of the highest generation. Into an
 // empty catalog it brings back the rows that were lost; in one that is in use it heals every study. It deletes
 // nothing in the bucket, and what it cannot decide it lists.
+//
+// A rebuild that was stopped, in whatever way, goes on where it was when it is called again for the same
+// part with the same kind of Workers; one that ended begins anew. What was committed to a shard after it was marked as done is not
+// missed: a commit through this catalog wrote the row itself, and any other study heals on contact, like
+// every study of a catalog that is older than its bucket.
+// Several rebuilds of different shards, on several machines too, may run at a time. The report is complete also after an error.
 func Rebuild(ctx context.Context, db *DB, store objstore.Store, o RebuildOptions) (RebuildReport, error) {
-	b := &rebuild{db: db, store: store, o: o, seen: map[string]bool{}}
-	prefix := "t/"
-	if o.Tenant != "" {
-		if err := CheckTenant(o.Tenant); err != nil {
-			return b.RebuildReport, err
-		}
-		prefix += o.Tenant + "/"
+	b := &rebuild{db: db, store: store, o: o}
+	err := b.check()
+	if err == nil {
+		err = b.run(ctx)
 	}
-	err := b.run(ctx, prefix)
 	if err != nil {
 		err = fmt.Errorf("rebuild: %w", err)
 	}
-	return b.RebuildReport, err
+	return b.report(), err
 }
 
 type rebuild struct {
-	RebuildReport
 	db    *DB
 	store objstore.Store
 	o     RebuildOptions
-	seen  map[string]bool // prefixes of studies the catalog had a head of
+
+	mu       sync.Mutex
+	shards   []*shardRebuild
+	progress RebuildProgress
 }
 
-func (b *rebuild) run(ctx context.Context, prefix string) error {
-	var study ObjectKey // whose manifests are gathered
-	var infos []objstore.Info
-	flush := func() error {
-		if len(infos) == 0 {
-			return nil
-		}
-		err := b.study(ctx, study, infos)
-		infos = infos[:0]
-		return err
-	}
-	for info, err := range b.store.List(ctx, prefix, "") {
-		if err != nil {
+func (b *rebuild) check() error {
+	if b.o.Tenant != "" {
+		if err := CheckTenant(b.o.Tenant); err != nil {
 			return err
 		}
-		if tenant, ok := quarantineNote(info.Key); ok {
-			if err := b.quarantine(ctx, tenant, info); err != nil {
-				return err
-			}
-			continue
-		}
-		o, ok := ParseKey(info.Key)
-		if !ok || o.Kind != KindManifest && o.Kind != KindPublished {
-			continue
-		}
-		if o.Tenant != study.Tenant || o.Hash != study.Hash {
-			if err := flush(); err != nil {
-				return err
-			}
-			study = o
-		}
-		infos = append(infos, info)
 	}
-	if err := flush(); err != nil {
-		return err
-	}
-	for s, err := range b.db.Studies(ctx, Filter{Tenant: b.o.Tenant}) {
-		if err != nil {
-			return err
-		}
-		if s.Generation > 0 && !b.seen[s.Prefix()] {
-			b.Missing = append(b.Missing, s.StudyKey)
-		}
+	if s := b.o.Shard; s != "" && s != ShardQuarantine && (len(s) > 2 || !isHex(s, len(s))) {
+		return fmt.Errorf("shard %q: 1 or 2 digits 0-9 a-f that study hashes begin with, or %s for the quarantine", s, ShardQuarantine)
 	}
 	return nil
 }
 
-// study rebuilds one study. What is wrong with it is listed and does not stop the others.
-func (b *rebuild) study(ctx context.Context, k ObjectKey, infos []objstore.Info) error {
-	b.seen[k.Prefix()] = true
-	m, err := b.head(ctx, k, infos)
-	var fork *ForkError
-	var damaged *DamagedError
-	switch {
-	case errors.As(err, &fork):
-		b.Forks = append(b.Forks, fork)
-	case errors.As(err, &damaged):
-		b.Damaged = append(b.Damaged, damaged)
-	case err != nil:
-		return err
-	case m == nil:
-		b.Unpublished++
-	default:
-		b.Studies++
-		b.Instances += m.Totals.Instances
+// report is all that was found, in the order of the shards' keys.
+func (b *rebuild) report() RebuildReport {
+	var r RebuildReport
+	for _, s := range b.shards {
+		r.add(s.found)
 	}
-	if b.o.Progress != nil {
-		b.o.Progress(b.RebuildReport)
-	}
-	return nil
+	slices.SortFunc(r.Missing, func(a, c StudyKey) int { return strings.Compare(a.Prefix(), c.Prefix()) })
+	return r
 }
 
-func (b *rebuild) head(ctx context.Context, k ObjectKey, infos []objstore.Info) (*Manifest, error) {
-	row, err := b.db.reader().head(ctx, k.Tenant, k.Hash)
-	if errors.Is(err, ErrNoStudy) {
-		row, err = &Head{}, nil
+func (r *RebuildReport) add(s RebuildReport) {
+	r.Studies += s.Studies
+	r.Unpublished += s.Unpublished
+	r.Quarantined += s.Quarantined
+	r.Instances += s.Instances
+	r.Forks = append(r.Forks, s.Forks...)
+	r.Damaged = append(r.Damaged, s.Damaged...)
+	r.Missing = append(r.Missing, s.Missing...)
+}
+
+func (b *rebuild) run(ctx context.Context) error {
+	if b.o.Restart {
+		if err := b.db.forgetMarks(ctx, b.o.Tenant, b.o.Shard); err != nil {
+			return err
+		}
 	}
+	tenants, err := b.tenants(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	gone := false           // the catalog's head is not in the bucket
-	if row.Generation > 0 { // what was decided here and not published yet must not be forgotten
-		_, _, err := Heal(ctx, b.db, b.store, k.Tenant, k.Hash)
-		if err != nil {
-			_, headErr := b.store.Head(ctx, row.Key)
-			gone = errors.Is(headErr, objstore.ErrNotFound)
+	marks, err := b.db.marks(ctx, b.o.Tenant)
+	if err != nil {
+		return err
+	}
+	// The same shard of all tenants, then the next: what is done of the hashes is
+	// done of the studies, however different the tenants are in size.
+	for _, shard := range b.parts() {
+		for _, tenant := range tenants {
+			s := &shardRebuild{rebuild: b, tenant: tenant, shard: shard}
+			s.resume(marks[markName{tenant, shard}])
+			b.shards = append(b.shards, s)
 		}
-		if err != nil && !gone {
-			return nil, err
+	}
+	b.progress.RebuildReport = b.report()
+	b.progress.Resumed = b.progress.Studies
+	b.progress.Fraction = b.fraction()
+	b.progress.ResumedAt = b.progress.Fraction
+	if err := b.all(ctx); err != nil {
+		return err
+	}
+	return b.db.forgetMarks(ctx, b.o.Tenant, b.o.Shard)
+}
+
+// parts lists the shards to do of each tenant.
+func (b *rebuild) parts() []string {
+	const digits = "0123456789abcdef"
+	if b.o.Shard == ShardQuarantine {
+		return []string{ShardQuarantine}
+	}
+	list := []string{b.o.Shard}
+	if b.o.Workers > 1 || b.o.Shard != "" { // keys have folders of two digits
+		for range 2 - len(b.o.Shard) {
+			var longer []string
+			for _, s := range list {
+				for _, d := range digits {
+					longer = append(longer, s+string(d))
+				}
+			}
+			list = longer
 		}
-		if !gone {
-			if row, err = b.db.reader().head(ctx, k.Tenant, k.Hash); err != nil {
+	}
+	if b.o.Shard == "" {
+		list = append(list, ShardQuarantine)
+	}
+	return list
+}
+
+// all runs the shards, several at a time.
+func (b *rebuild) all(ctx context.Context) error {
+	if b.o.Workers <= 1 {
+		for _, s := range b.shards {
+			if err := s.run(ctx); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	todo := make(chan *shardRebuild)
+	var workers sync.WaitGroup
+	for range b.o.Workers {
+		workers.Go(func() {
+			for s := range todo {
+				if err := s.run(ctx); err != nil {
+					cancel(err)
+				}
+			}
+		})
+	}
+	for _, s := range b.shards {
+		if ctx.Err() != nil {
+			break
+		}
+		select {
+		case todo <- s:
+		case <-ctx.Done():
+		}
+	}
+	close(todo)
+	workers.Wait()
+	return context.Cause(ctx)
+}
+
+// tenants lists the tenants of the bucket and of the catalog. In the bucket it
+// jumps from one to the next: '0' is the byte after the slash that ends a tenant's prefix.
+func (b *rebuild) tenants(ctx context.Context) ([]string, error) {
+	if b.o.Tenant != "" {
+		return []string{b.o.Tenant}, nil
+	}
+	var list []string
+	const root = "t/"
+	for after, more := "", true; more; {
+		more = false
+		for info, err := range b.store.List(ctx, root, after) {
+			if err != nil {
 				return nil, err
 			}
-		}
-	}
-	list, err := ManifestsOf(infos)
-	if err != nil {
-		return nil, err
-	}
-	top, err := PublishedHead(list)
-	ref := Ref{}
-	switch {
-	case err != nil:
-	case top != nil:
-		ref.Key = top.Key
-	case row.Generation > 0 && !gone:
-		ref = row.Ref
-	default:
-		return nil, nil
-	}
-	if top != nil && !gone && row.Generation > top.Generation { // healed and published after it was listed
-		ref = row.Ref
-	}
-	var m *Manifest
-	var chain []*Manifest
-	if err == nil {
-		m, ref, err = loadManifest(ctx, b.store, ref)
-	}
-	if err == nil {
-		chain, err = Ancestors(ctx, b.store, list, m, true)
-	}
-	if errors.Is(err, objstore.ErrNotFound) {
-		err = &DamagedError{ref.Key, "it or one of its ancestors is not in the bucket"}
-	}
-	var fork *ForkError
-	if errors.As(err, &fork) {
-		return nil, errors.Join(err, b.db.markFork(ctx, b.store, k.Tenant, k.Hash, fork))
-	}
-	if err != nil {
-		return nil, err
-	}
-	err = b.db.adopt(ctx, m, ref, row.Key, "rebuilt from the bucket")
-	if errors.Is(err, errMoved) { // somebody commits to this very study
-		m, _, err = Heal(ctx, b.db, b.store, k.Tenant, k.Hash)
-	}
-	if err != nil {
-		return nil, err
-	}
-	if gone {
-		b.Missing = append(b.Missing, m.Study())
-	}
-	return m, b.db.change(ctx, func(tx conn) error {
-		for _, a := range chain[1:] {
-			if err := tx.addIntervals(ctx, a); err != nil {
-				return err
+			tenant, rest, ok := strings.Cut(strings.TrimPrefix(info.Key, root), "/")
+			more, after = true, info.Key
+			if ok && CheckTenant(tenant) == nil && rest != "" {
+				list = append(list, tenant)
+				after = root + tenant + "0"
 			}
+			break
 		}
-		return nil
-	})
-}
-
-// maxNoteBytes bounds the note beside a quarantined file.
-const maxNoteBytes = 1 << 20
-
-// quarantineNote reports whether key is the note of a quarantined file, and of which tenant.
-func quarantineNote(key string) (tenant string, ok bool) {
-	part := strings.Split(key, "/")
-	if len(part) != 5 || part[0] != "t" || part[2] != "q" {
-		return "", false
 	}
-	sum, ok := strings.CutSuffix(part[4], ".json")
-	return part[1], ok && isHex(sum, 64) && CheckTenant(part[1]) == nil && key == QuarantineKey(part[1], sum)+".json"
-}
-
-func (b *rebuild) quarantine(ctx context.Context, tenant string, info objstore.Info) error {
-	raw, err := objstore.ReadAll(ctx, b.store, info.Key, maxNoteBytes)
+	known, err := b.db.tenantsOfStudies(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	var q Quarantined
-	if err := json.Unmarshal(raw, &q); err != nil || QuarantineKey(tenant, q.SHA256)+".json" != info.Key {
-		b.Damaged = append(b.Damaged, &DamagedError{info.Key, "it is not the note of a quarantined file"})
-		return nil
+	list = append(list, known...)
+	slices.Sort(list)
+	return slices.Compact(list), nil
+}
+
+// fraction is how much of the hashes is done. The caller holds mu, or nobody else runs.
+func (b *rebuild) fraction() float64 {
+	var done float64
+	n := 0
+	for _, s := range b.shards {
+		if s.shard == ShardQuarantine && b.o.Shard != ShardQuarantine {
+			continue // small, and comes last
+		}
+		n++
+		done += s.position
 	}
-	b.Quarantined++
-	return b.db.QuarantineAdd(ctx, QuarantineEntry{Tenant: tenant, Quarantined: q, At: info.Modified})
+	if n == 0 {
+		return 0
+	}
+	return done / float64(n)
+}
+
+// advance notes that a shard got on. change runs under the lock, because reports read what it writes.
+func (b *rebuild) advance(s *shardRebuild, delta RebuildReport, position float64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.progress.RebuildReport.add(delta)
+	n := len(b.shards)
+	if b.o.Shard == "" {
+		n -= n / len(b.parts()) // the quarantine's are not counted
+	}
+	if n > 0 && (s.shard != ShardQuarantine || b.o.Shard == ShardQuarantine) {
+		b.progress.Fraction += (position - s.position) / float64(n)
+	}
+	s.position = position
+	if b.o.Progress != nil {
+		b.o.Progress(b.progress)
+	}
 }

@@ -22,9 +22,8 @@ func Reconcile(ctx context.Context, db *DB, store objstore.Store) error {
 	if err := cleanAll(ctx, db, store); err != nil {
 		return err
 	}
-	return db.change(ctx, func(tx conn) error {
-		return tx.exec(ctx, `DELETE FROM outbox WHERE delivered > 0 AND delivered < ?`, toMS(db.now().Add(-eventsKept)))
-	})
+	_, err := db.prune(ctx, pruneEvents, db.now().Add(-eventsKept))
+	return err
 }
 
 // returnLeases queues jobs again whose worker went silent, or fails those that did so too often.

@@ -26,8 +26,13 @@ type Removal struct {
 func (db *DB) MarkDeleting(ctx context.Context, tenant, hash, headKey string, list []Removal) (granted []Removal, err error) {
 	err = db.change(ctx, func(tx conn) error {
 		granted = nil
-		var holds int64
+		var heldUntil int64
 		head, err := scanHead(tx.lock(ctx, selectHead, tenant, hash))
+		if errors.Is(err, ErrNoStudy) { // nor shall it get one now
+			if err = tx.lockNew(ctx, tenant, hash); err == nil {
+				head, err = scanHead(tx.lock(ctx, selectHead, tenant, hash))
+			}
+		}
 		if errors.Is(err, ErrNoStudy) {
 			head, err = &Head{}, nil
 		}
@@ -41,13 +46,13 @@ func (db *DB) MarkDeleting(ctx context.Context, tenant, hash, headKey string, li
 			return ErrFork
 		}
 		if head.Generation > 0 {
-			if err := tx.row(ctx, `SELECT holds FROM study WHERE tenant = ? AND hash = ?`, tenant, hash).Scan(&holds); err != nil {
+			if err := tx.row(ctx, `SELECT hold_until FROM study WHERE tenant = ? AND hash = ?`, tenant, hash).Scan(&heldUntil); err != nil {
 				return err
 			}
 		}
 		for _, r := range list {
 			o, ok := ParseKey(r.Key)
-			if !ok || o.Tenant != tenant || o.Hash != hash || r.Superseded && holds > 0 {
+			if !ok || o.Tenant != tenant || o.Hash != hash || r.Superseded && heldUntil > toMS(db.now()) {
 				continue
 			}
 			if !r.Superseded {
@@ -60,7 +65,7 @@ func (db *DB) MarkDeleting(ctx context.Context, tenant, hash, headKey string, li
 				}
 			}
 			if err := tx.exec(ctx, `INSERT INTO removal (key, tenant, hash, tier, bytes, reason, state, at) VALUES (?, ?, ?, ?, ?, ?, 'deleting', ?)
-				ON CONFLICT (key) DO UPDATE SET state = 'deleting', at = excluded.at`, r.Key, tenant, hash, r.Tier, r.Bytes, r.Reason, toMS(db.now())); err != nil {
+				ON CONFLICT (tenant, hash, key) DO UPDATE SET state = 'deleting', at = excluded.at`, r.Key, tenant, hash, r.Tier, r.Bytes, r.Reason, toMS(db.now())); err != nil {
 				return err
 			}
 			granted = append(granted, r)
@@ -73,6 +78,18 @@ func (db *DB) MarkDeleting(ctx context.Context, tenant, hash, headKey string, li
 	return granted, nil
 }
 
+// Unmark takes back what MarkDeleting granted of objects that were not deleted.
+func (db *DB) Unmark(ctx context.Context, list []Removal) error {
+	return db.change(ctx, func(tx conn) error {
+		for _, r := range list {
+			if err := tx.exec(ctx, `DELETE FROM removal WHERE tenant = ? AND hash = ? AND key = ? AND state = 'deleting'`, r.Tenant, r.Hash, r.Key); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 // jobOpen reports whether a job may still commit. A job that the catalog does not know never will.
 func (c conn) jobOpen(ctx context.Context, id string) (bool, error) {
 	var state JobState
@@ -80,7 +97,7 @@ func (c conn) jobOpen(ctx context.Context, id string) (bool, error) {
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
 	}
-	return state == JobQueued || state == JobRunning || state == JobHeld, err
+	return state.open(), err
 }
 
 // JobOpen reports whether a job is queued, running or held, so that its objects may still be adopted.
@@ -90,12 +107,16 @@ func (db *DB) JobOpen(ctx context.Context, id string) (bool, error) {
 
 // MarkDeleted records that an object is gone and closes its storage interval.
 func (db *DB) MarkDeleted(ctx context.Context, key string) error {
+	o, ok := ParseKey(key)
+	if !ok {
+		return fmt.Errorf("sweep: %.200q is not the key of a study's object", key)
+	}
 	return db.change(ctx, func(tx conn) error {
 		now := toMS(db.now())
-		if err := tx.exec(ctx, `UPDATE removal SET state = 'deleted', at = ? WHERE key = ?`, now, key); err != nil {
+		if err := tx.exec(ctx, `UPDATE removal SET state = 'deleted', at = ? WHERE tenant = ? AND hash = ? AND key = ?`, now, o.Tenant, o.Hash, key); err != nil {
 			return err
 		}
-		return tx.exec(ctx, `UPDATE interval_row SET until = ?, closed = 1 WHERE key = ? AND closed = 0`, now, key)
+		return tx.exec(ctx, `UPDATE interval_row SET until = ?, closed = 1 WHERE tenant = ? AND hash = ? AND key = ? AND closed = 0`, now, o.Tenant, o.Hash, key)
 	})
 }
 
@@ -110,4 +131,11 @@ func (db *DB) Removals(ctx context.Context) ([]Removal, error) {
 		return err
 	})
 	return list, err
+}
+
+// swept reports whether a sweep of this catalog has removed an object, or is at it.
+func (db *DB) swept(ctx context.Context, tenant, hash, key string) (bool, error) {
+	var n int64
+	err := db.reader().row(ctx, `SELECT COUNT(*) FROM removal WHERE tenant = ? AND hash = ? AND key = ?`, tenant, hash, key).Scan(&n)
+	return n > 0, err
 }

@@ -15,14 +15,6 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// dialect is all that differs between databases; the statements are the same.
-type dialect struct {
-	name      string
-	forUpdate string              // appended to a SELECT whose row is changed in the same transaction
-	rebind    func(string) string // turns ? into the driver's placeholders
-	busy      func(error) bool    // another process holds the lock: try again
-}
-
 var sqliteDialect = &dialect{
 	name:   "sqlite",
 	rebind: func(q string) string { return q }, // one writer at a time: BEGIN IMMEDIATE locks all rows
@@ -30,6 +22,11 @@ var sqliteDialect = &dialect{
 		var se *sqlite.Error
 		return errors.As(err, &se) && (se.Code()&0xff == sqlite3.SQLITE_BUSY || se.Code()&0xff == sqlite3.SQLITE_LOCKED)
 	},
+	undone: func(err error) bool {
+		var se *sqlite.Error
+		return errors.As(err, &se)
+	},
+	schema: func(s statement) []string { return []string{s.sql} },
 }
 
 // busyTimeout is how long SQLite itself waits for another process's transaction.
@@ -37,7 +34,8 @@ const busyTimeout = 10 * time.Second
 
 // openSQLite opens one connection for writing and some for reading. The file
 // is readable by its owner only: rows of arrivals hold the paths of source files.
-func openSQLite(ctx context.Context, path string) (write, read *sql.DB, err error) {
+func openSQLite(ctx context.Context, c Config) (write, read *sql.DB, err error) {
+	path := c.DSN
 	if path == "" || path == ":memory:" {
 		return nil, nil, errors.New("catalog: a SQLite catalog needs a path to a file")
 	}
@@ -58,7 +56,7 @@ func openSQLite(ctx context.Context, path string) (write, read *sql.DB, err erro
 		return fmt.Sprintf("file:%s?_pragma=busy_timeout(%d)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)%s",
 			(&url.URL{Path: path}).EscapedPath(), busyTimeout.Milliseconds(), extra)
 	}
-	if write, err = sql.Open("sqlite", dsn("&_txlock=immediate")); err != nil {
+	if write, err = c.Open("sqlite", dsn("&_txlock=immediate")); err != nil {
 		return nil, nil, fmt.Errorf("catalog: %w", err)
 	}
 	write.SetMaxOpenConns(1)
@@ -67,7 +65,7 @@ func openSQLite(ctx context.Context, path string) (write, read *sql.DB, err erro
 	if err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("catalog %s: %w", filepath.Base(path), err), write.Close())
 	}
-	if read, err = sql.Open("sqlite", dsn("&_pragma=query_only(1)")); err != nil {
+	if read, err = c.Open("sqlite", dsn("&_pragma=query_only(1)")); err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("catalog: %w", err), write.Close())
 	}
 	read.SetMaxOpenConns(max(2, runtime.GOMAXPROCS(0)))
@@ -81,10 +79,8 @@ func retryBusy(ctx context.Context, d *dialect, f func() error) error {
 		if err == nil || !d.busy(err) {
 			return err
 		}
-		select {
-		case <-ctx.Done():
-			return errors.Join(context.Cause(ctx), err)
-		case <-time.After(pause):
+		if waitErr := wait(ctx, pause); waitErr != nil {
+			return errors.Join(waitErr, err)
 		}
 	}
 }

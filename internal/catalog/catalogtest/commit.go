@@ -38,6 +38,14 @@ func testRebase(t *testing.T, f *Fixture) {
 // same bucket but through a catalog of its own; the fixture's catalog then learns it from the bucket.
 func (f *Fixture) Hold(k catalog.StudyKey) {
 	f.T.Helper()
+	f.publishHold(k)
+	_, _, err := catalog.Heal(f.Ctx, f.DB, f.Store, k.Tenant, k.Hash())
+	f.OK(err)
+}
+
+// publishHold is Hold before the fixture's catalog knows.
+func (f *Fixture) publishHold(k catalog.StudyKey) {
+	f.T.Helper()
 	head, list, err := catalog.Heal(f.Ctx, f.DB, f.Store, k.Tenant, k.Hash())
 	f.OK(err)
 	if len(list) == 0 {
@@ -53,8 +61,6 @@ func (f *Fixture) Hold(k catalog.StudyKey) {
 		_, err = f.Store.Store.Put(f.Ctx, key, bytes.NewReader(data), objstore.PutOptions{Size: int64(len(data))})
 		f.OK(err)
 	}
-	_, _, err = catalog.Heal(f.Ctx, f.DB, f.Store, k.Tenant, k.Hash())
-	f.OK(err)
 }
 
 // Many processes work on many studies at once, through connections of their own.

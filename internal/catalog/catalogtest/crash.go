@@ -117,10 +117,11 @@ func contains(list []string, s string) bool {
 // late arrival, then kills the one after it at every step too.
 func testCrashEverywhere(t *testing.T, f *Fixture) {
 	steps := []string{catalog.StepHealed, catalog.StepChanged, catalog.StepManifestPut, catalog.StepInDecide, catalog.StepDecideReply, catalog.StepDecided, catalog.StepOKPut, catalog.StepPublished}
-	k := Study(1)
+	n := 0
 	for _, first := range steps {
 		for _, second := range steps {
-			f := New(t, f.fresh)
+			n++
+			k := Study(n)
 			f.Done(k, "a")
 			f.Clock.Move(time.Hour)
 			a := f.Work(f.Arrive(k, "b").ID)
@@ -195,7 +196,9 @@ func testFork(t *testing.T, f *Fixture) {
 		return nil
 	}
 	_, err := b.Commit()
-	f.OK(err) // it cannot know yet
+	f.wantErr(err, catalog.ErrFork) // it looks before it publishes
+	_, err = f.Store.Put(f.Ctx, catalog.PublishedKey(b.manifestKey(2)), strings.NewReader(""), objstore.PutOptions{})
+	f.OK(err) // as if its mark had been on the way already
 	before := f.Keys("")
 
 	for name, x := range map[string]*Fixture{"first": f, "second": other} {
@@ -285,22 +288,25 @@ func testForkUnpublished(t *testing.T, f *Fixture) {
 	}
 }
 
-// A backup was restored: it counts attempts from where it was, and the keys of the attempts it forgot are taken.
+// A backup was restored: it counts attempts from where it was, and the keys of
+// the attempts it forgot are taken, or will be: no number of an attempt is given twice.
 func testBegin(t *testing.T, f *Fixture) {
 	k := Study(1)
 	id := f.Arrive(k, "a").ID
-	begin := func(want int) catalog.Job {
+	given := map[int]bool{}
+	begin := func(tries int) catalog.Job {
 		t.Helper()
 		job, err := catalog.Begin(f.Ctx, f.DB, f.Store, id, "worker", lease)
 		f.OK(err)
-		if job.Attempt != want || f.Job(id).Attempt != want {
-			t.Fatalf("began attempt %d, the catalog says %d, want %d", job.Attempt, f.Job(id).Attempt, want)
+		if job.Tries() != tries || f.Job(id).Attempt != job.Attempt || given[job.Attempt] {
+			t.Fatalf("began attempt %d, try %d, the catalog says %d; want try %d and a number that was not given before", job.Attempt, job.Tries(), f.Job(id).Attempt, tries)
 		}
-		f.OK(f.DB.Renew(f.Ctx, id, want, lease))
+		given[job.Attempt] = true
+		f.OK(f.DB.Renew(f.Ctx, id, job.Attempt, lease))
 		return job
 	}
 	forgotten := &Attempt{f: f}
-	for _, n := range []int{2, 5} {
+	for _, n := range []int{2<<32 | 7, 5<<32 | (1<<32 - 1)} {
 		forgotten.put(catalog.PackKey(k, id, n, 1), 3)
 	}
 	forgotten.put(catalog.HotKey(k, "OTHER", 99), 3)

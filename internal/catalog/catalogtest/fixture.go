@@ -23,6 +23,8 @@ import (
 type Maker struct {
 	// Catalog returns where a new, empty database is; the suite opens it, also several times at once.
 	Catalog func(t testing.TB) catalog.Config
+	// Copy copies a catalog that nobody has open, as a backup; nil if there is no way.
+	Copy func(t testing.TB, from catalog.Config) catalog.Config
 	// Store returns a new, empty store that goes by a clock.
 	Store func(t testing.TB, now func() time.Time) objstore.Store
 }
@@ -34,14 +36,20 @@ func Run(t *testing.T, fresh Maker) {
 		run  func(*testing.T, *Fixture)
 	}{
 		{"Crash", testCrash}, {"CrashEverywhere", testCrashEverywhere}, {"Zombie", testZombie}, {"Fork", testFork}, {"ForkBelow", testForkBelow}, {"ForkUnpublished", testForkUnpublished}, {"Begin", testBegin}, {"OlderCatalog", testOlderCatalog},
-		{"BucketBehind", testBucketBehind}, {"Rebase", testRebase}, {"Racers", testRacers}, {"NothingToDo", testNothingToDo}, {"Holds", testHolds},
+		{"BucketBehind", testBucketBehind}, {"Rebase", testRebase}, {"Racers", testRacers}, {"NothingToDo", testNothingToDo}, {"Holds", testHolds}, {"Aside", testAside}, {"AsideCrash", testAsideCrash}, {"AsideRace", testAsideRace}, {"HoldEnds", testHoldEnds}, {"CheckDue", testCheckDue},
 		{"TornStore", testTornStore}, {"Removal", testRemoval},
-		{"Enqueue", testEnqueue}, {"WantDone", testWantDone}, {"Quiet", testQuiet}, {"Lease", testLease}, {"Poison", testPoison}, {"Release", testRelease},
+		{"Enqueue", testEnqueue}, {"WantDone", testWantDone}, {"Quiet", testQuiet}, {"Lease", testLease}, {"Expired", testExpired}, {"Absolve", testAbsolve}, {"Poison", testPoison}, {"Release", testRelease},
 		{"Due", testDue}, {"OddNames", testOddNames},
 		{"Events", testEvents}, {"Cleanup", testCleanup},
-		{"Rebuild", testRebuild}, {"RebuildInUse", testRebuildInUse}, {"Reads", testReads}, {"Quarantine", testQuarantine},
+		{"LostReplies", testLostReplies}, {"LostRepliesCaller", testLostRepliesCaller},
+		{"Claim", testClaim}, {"ClaimRace", testClaimRace}, {"SharedWork", testSharedWork}, {"Prune", testPrune}, {"ShardFilter", testShardFilter}, {"Pairs", testPairs}, {"Restore", testRestore},
+		{"Rebuild", testRebuild}, {"RebuildInUse", testRebuildInUse}, {"RebuildDecided", testRebuildDecided}, {"RebuildShards", testRebuildShards}, {"RebuildResumed", testRebuildResumed}, {"RebuildMissing", testRebuildMissing}, {"Reads", testReads}, {"Quarantine", testQuarantine},
+		{"Citations", testCitations}, {"CitationRace", testCitationRace}, {"CitationsMutual", testCitationsMutual}, {"CitationCrash", testCitationCrash}, {"Review", testReview}, {"ReviewRace", testReviewRace}, {"Health", testHealth},
 	} {
-		t.Run(c.name, func(t *testing.T) { c.run(t, New(t, fresh)) })
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			c.run(t, New(t, fresh))
+		})
 	}
 }
 
@@ -72,6 +80,9 @@ func (f *Fixture) Drop() {
 	f.cfg.Now = f.Clock.Now
 	f.DB = f.Again()
 }
+
+// Config is where the catalog is.
+func (f *Fixture) Config() catalog.Config { return f.cfg }
 
 // Again opens the same catalog a second time, as another process would.
 func (f *Fixture) Again() *catalog.DB {
@@ -204,6 +215,14 @@ func (f *Fixture) Work(id string) *Attempt {
 	a := &Attempt{f: f, Job: f.Own(id)}
 	_, want, err := f.DB.Arrivals(f.Ctx, id)
 	f.OK(err)
+	a.prepare(want)
+	return a
+}
+
+// prepare does step (b) for arrivals up to want.
+func (a *Attempt) prepare(want int64) {
+	f, id := a.f, a.Job.ID
+	f.T.Helper()
 	pack := a.put(catalog.PackKey(a.Job.StudyKey, id, a.Job.Attempt, 1), 700)
 	hot := a.put(catalog.HotKey(a.Job.StudyKey, id, a.Job.Attempt), 90)
 	a.Input = catalog.CommitInput{Job: id, Attempt: a.Job.Attempt, Key: a.Job.StudyKey, Owner: "worker", Action: "derive", Done: want,
@@ -213,7 +232,7 @@ func (f *Fixture) Work(id string) *Attempt {
 			if m == nil {
 				m = &catalog.Manifest{}
 			}
-			m.Status = catalog.StatusStored
+			m.Status, m.About = catalog.StatusStored, &catalog.About{LastArrival: f.Clock.Now()}
 			if len(m.Quarantined) > 0 {
 				m.Status = catalog.StatusPartial
 			}
@@ -222,7 +241,6 @@ func (f *Fixture) Work(id string) *Attempt {
 			sum(m)
 			return m, nil
 		}}
-	return a
 }
 
 // sum computes the totals of a manifest of one-instance packs.
@@ -232,11 +250,8 @@ func sum(m *catalog.Manifest) {
 		m.Totals.Instances += p.Instances
 		m.Totals.Frames += p.Frames
 		m.Totals.RawBytes += p.RawBytes
-		m.Totals.StoredBytes += p.Size
 	}
-	if m.Hot != nil {
-		m.Totals.StoredBytes += m.Hot.Size
-	}
+	m.Totals.StoredBytes = m.StoredBytes()
 }
 
 type object struct {
@@ -344,9 +359,9 @@ func (f *Fixture) Whole(k catalog.StudyKey, generation int64, packs int) {
 	}
 	seen := map[string]bool{}
 	for _, e := range f.Events() {
-		if e.StudyUID == k.UID && seen[fmt.Sprint(e.Generation, e.Changed)] {
+		if e.StudyUID == k.UID && seen[fmt.Sprint(e.StudyUID, " ", e.Generation, e.Changed)] {
 			f.T.Fatalf("two events of generation %d", e.Generation)
 		}
-		seen[fmt.Sprint(e.Generation, e.Changed)] = true
+		seen[fmt.Sprint(e.StudyUID, " ", e.Generation, e.Changed)] = true
 	}
 }

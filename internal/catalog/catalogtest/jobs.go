@@ -141,6 +141,43 @@ func testQuiet(t *testing.T, f *Fixture) {
 	due(1)
 }
 
+// testExpired: an attempt whose lease is over cannot commit, even if the catalog knows of nobody who took the job over.
+func testExpired(t *testing.T, f *Fixture) {
+	a := f.Work(f.Arrive(Study(1), "a").ID)
+	f.Clock.Move(2 * lease)
+	_, err := a.Commit()
+	f.wantErr(err, catalog.ErrStale)
+	f.wantErr(f.DB.Renew(f.Ctx, a.Job.ID, a.Job.Attempt, lease), catalog.ErrStale)
+	if _, err := f.DB.Head(f.Ctx, Study(1)); err == nil {
+		t.Fatal("a generation was decided under a lease that was over")
+	}
+	_, err = f.Work(a.Job.ID).Commit()
+	f.OK(err)
+}
+
+// testAbsolve: crashes that were none are taken back; a job that was set aside for them goes on.
+func testAbsolve(t *testing.T, f *Fixture) {
+	id := f.Arrive(Study(1), "a").ID
+	f.Own(id)
+	for range catalog.MaxCrashes {
+		f.Clock.Move(2 * lease)
+		_, err := f.DB.Own(f.Ctx, id, "other", lease)
+		if job, e := f.DB.Job(f.Ctx, id); e != nil || job.Crashes == catalog.MaxCrashes != errors.Is(err, catalog.ErrPoison) {
+			t.Fatalf("after %d crashes: %v, %v", job.Crashes, err, e)
+		}
+	}
+	f.OK(f.DB.Absolve(f.Ctx, id))
+	job, err := f.DB.Job(f.Ctx, id)
+	f.OK(err)
+	if job.State != catalog.JobQueued || job.Crashes != catalog.MaxCrashes-1 {
+		t.Fatalf("the job is %s with %d crashes, want queued with %d", job.State, job.Crashes, catalog.MaxCrashes-1)
+	}
+	_, err = f.Work(id).Commit()
+	f.OK(err)
+	f.OK(f.DB.Absolve(f.Ctx, id))
+	f.OK(f.DB.Absolve(f.Ctx, "NONE"))
+}
+
 func testLease(t *testing.T, f *Fixture) {
 	id := f.Arrive(Study(1), "a").ID
 	job := f.Own(id)
@@ -155,8 +192,7 @@ func testLease(t *testing.T, f *Fixture) {
 	f.wantErr(f.DB.Renew(f.Ctx, id, 2, lease), catalog.ErrStale)
 	f.wantErr(f.DB.Renew(f.Ctx, "NONE", 1, lease), catalog.ErrStale)
 	f.Clock.Move(2 * time.Second)
-	f.OK(f.DB.Renew(f.Ctx, id, 1, lease)) // expired, and nobody took it
-	f.Clock.Move(2 * lease)
+	f.wantErr(f.DB.Renew(f.Ctx, id, 1, lease), catalog.ErrStale) // expired, and nobody took it, as far as this catalog knows
 	if due, err := f.DB.Due(f.Ctx, 5); err != nil || len(due) != 1 {
 		t.Fatalf("due with an expired lease: %v, %v", due, err)
 	}

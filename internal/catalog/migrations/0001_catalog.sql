@@ -1,17 +1,23 @@
--- Portable: PostgreSQL takes it as it is. BYTEA has no meaning to SQLite and
--- keeps blobs as they are. Times are milliseconds since 1970 UTC, 0 is never.
--- Nothing here grows with the number of instances.
+-- One file for SQLite and PostgreSQL. BYTEA has no meaning to SQLite and keeps
+-- blobs as they are. Times are milliseconds since 1970 UTC, 0 is never. Nothing
+-- here grows with the number of instances. On PostgreSQL all text is compared
+-- by its bytes (COLLATE "C"), as on SQLite and in keys of a bucket.
+--
+-- A line "-- partition by hash" makes the table after it, on PostgreSQL, 16
+-- partitions by the first digit of hash: they are also prefixes of the bucket's
+-- keys and units of plan, sweep and rebuild. Tables that grow for ever with the number of
+-- studies have it; what is open only (jobs, arrivals, events, clean-ups) stays small.
 
 CREATE TABLE tenant (
   name    TEXT PRIMARY KEY,
   created BIGINT NOT NULL
 );
 
--- One row per study. hash is part of all its keys; part (first byte of hash) is what PostgreSQL partitions by later.
+-- One row per study. hash is part of all its keys.
+-- partition by hash
 CREATE TABLE study (
   tenant       TEXT   NOT NULL,
   hash         TEXT   NOT NULL,
-  part         BIGINT NOT NULL,
   uid          TEXT   NOT NULL,
   head_key     TEXT   NOT NULL DEFAULT '',
   head_sha256  TEXT   NOT NULL DEFAULT '',
@@ -40,10 +46,10 @@ CREATE INDEX study_hash ON study (hash);
 CREATE INDEX study_unpublished ON study (tenant, hash) WHERE published = 0 AND generation > 0;
 
 -- What a study has in one class and tier. copy 0 is the primary one; tier '' is the hot tier of the configuration.
+-- partition by hash
 CREATE TABLE holding (
   tenant  TEXT   NOT NULL,
   hash    TEXT   NOT NULL,
-  part    BIGINT NOT NULL,
   class   TEXT   NOT NULL,
   copy    BIGINT NOT NULL DEFAULT 0,
   tier    TEXT   NOT NULL,
@@ -54,24 +60,30 @@ CREATE TABLE holding (
 );
 
 CREATE TABLE job (
-  id          TEXT   PRIMARY KEY,
-  kind        TEXT   NOT NULL,
-  tenant      TEXT   NOT NULL,
-  hash        TEXT   NOT NULL,
-  state       TEXT   NOT NULL,
-  attempt     BIGINT NOT NULL DEFAULT 0,
-  crashes     BIGINT NOT NULL DEFAULT 0,
-  failures    BIGINT NOT NULL DEFAULT 0,
-  owner       TEXT   NOT NULL DEFAULT '',
-  lease_until BIGINT NOT NULL DEFAULT 0,
-  ready_at    BIGINT NOT NULL,
-  last_error  TEXT   NOT NULL DEFAULT '',
-  created     BIGINT NOT NULL,
-  updated     BIGINT NOT NULL
+  id            TEXT   PRIMARY KEY,
+  kind          TEXT   NOT NULL,
+  tenant        TEXT   NOT NULL,
+  hash          TEXT   NOT NULL,
+  state         TEXT   NOT NULL,
+  attempt       BIGINT NOT NULL DEFAULT 0,
+  crashes       BIGINT NOT NULL DEFAULT 0,
+  failures      BIGINT NOT NULL DEFAULT 0,
+  owner         TEXT   NOT NULL DEFAULT '',
+  lease_until   BIGINT NOT NULL DEFAULT 0,
+  ready_at      BIGINT NOT NULL,
+  last_error    TEXT   NOT NULL DEFAULT '',
+  created       BIGINT NOT NULL,
+  updated       BIGINT NOT NULL,
+  token         TEXT   NOT NULL DEFAULT '', -- of the call that changed the owner last: a repeated call knows itself
+  claim         TEXT   NOT NULL DEFAULT '', -- of the call that handed the job to the queue last
+  claimed_until BIGINT NOT NULL DEFAULT 0
 );
 CREATE UNIQUE INDEX job_open ON job (tenant, hash) WHERE state IN ('queued', 'running', 'held');
 CREATE INDEX job_due ON job (tenant, ready_at, id) WHERE state = 'queued';
 CREATE INDEX job_lease ON job (lease_until) WHERE state = 'running';
+CREATE INDEX job_unclaimed ON job (tenant, ready_at, id) WHERE state = 'queued' AND claimed_until = 0;
+CREATE INDEX job_claimed ON job (claimed_until) WHERE state = 'queued' AND claimed_until > 0;
+CREATE INDEX job_done ON job (updated) WHERE state = 'done';
 CREATE INDEX job_failed ON job (tenant, hash) WHERE state = 'failed';
 
 -- Source files of a study that no commit covers yet: one row per batch, its files in one compressed blob.
@@ -104,6 +116,7 @@ CREATE TABLE outbox (
   delivered  BIGINT NOT NULL DEFAULT 0
 );
 CREATE INDEX outbox_open ON outbox (created, id) WHERE delivered = 0;
+CREATE INDEX outbox_delivered ON outbox (delivered) WHERE delivered > 0;
 
 -- Source files to be moved or deleted, now that a commit covers them.
 CREATE TABLE cleanup (
@@ -123,8 +136,9 @@ CREATE TABLE cleanup (
 CREATE INDEX cleanup_ready ON cleanup (ready_at, id);
 CREATE INDEX cleanup_study ON cleanup (tenant, hash);
 
+-- partition by hash
 CREATE TABLE audit (
-  id              TEXT   PRIMARY KEY,
+  id              TEXT   NOT NULL,
   at              BIGINT NOT NULL,
   actor           TEXT   NOT NULL,
   action          TEXT   NOT NULL,
@@ -135,7 +149,8 @@ CREATE TABLE audit (
   attempt         BIGINT NOT NULL,
   manifest_key    TEXT   NOT NULL,
   manifest_sha256 TEXT   NOT NULL,
-  note            TEXT   NOT NULL DEFAULT ''
+  note            TEXT   NOT NULL DEFAULT '',
+  PRIMARY KEY (tenant, hash, id)
 );
 CREATE INDEX audit_study ON audit (tenant, hash, at);
 
@@ -156,8 +171,9 @@ CREATE TABLE quarantine (
 CREATE UNIQUE INDEX quarantine_file ON quarantine (tenant, sha256);
 
 -- How long an object was stored: opened when it is superseded (until is then the earliest end), closed when it is removed.
+-- partition by hash
 CREATE TABLE interval_row (
-  key     TEXT   PRIMARY KEY,
+  key     TEXT   NOT NULL,
   tenant  TEXT   NOT NULL,
   hash    TEXT   NOT NULL,
   tier    TEXT   NOT NULL,
@@ -165,19 +181,21 @@ CREATE TABLE interval_row (
   bytes   BIGINT NOT NULL,
   since   BIGINT NOT NULL,
   until   BIGINT NOT NULL,
-  closed  BIGINT NOT NULL DEFAULT 0
+  closed  BIGINT NOT NULL DEFAULT 0,
+  PRIMARY KEY (tenant, hash, key)
 );
-CREATE INDEX interval_study ON interval_row (tenant, hash);
 
 -- Objects that a sweep removes or removed. Whatever is here, no commit may name again.
+-- partition by hash
 CREATE TABLE removal (
-  key     TEXT   PRIMARY KEY,
+  key     TEXT   NOT NULL,
   tenant  TEXT   NOT NULL,
   hash    TEXT   NOT NULL,
   tier    TEXT   NOT NULL,
   bytes   BIGINT NOT NULL,
   reason  TEXT   NOT NULL,
   state   TEXT   NOT NULL,
-  at      BIGINT NOT NULL
+  at      BIGINT NOT NULL,
+  PRIMARY KEY (tenant, hash, key)
 );
 CREATE INDEX removal_open ON removal (tenant, hash) WHERE state = 'deleting';
