@@ -1,5 +1,6 @@
 // Package lifecycle decides and does what happens to studies after they were
-// stored. So far that is the sweep: removing objects that nothing names.
+// stored: holds, what hospitals tell of their records, the facts that a policy decides on, plans,
+// moves between tiers, and the sweep: removing objects that nothing names.
 //
 // Nothing is removed that a published manifest or one of its ancestors still
 // needs, that an open job may still adopt, that a hold protects, or that is

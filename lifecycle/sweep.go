@@ -19,6 +19,8 @@ type Tier struct {
 	// Clean removes what unfinished puts left and is older than that, and
 	// returns how many there were. Nil if the store leaves nothing.
 	Clean func(ctx context.Context, olderThan time.Duration) (int, error)
+	// Uploads are the store's unfinished uploads. Nil if it keeps none.
+	Uploads Uploader
 }
 
 // Stores is where a sweep looks. Manifests and hot bundles are in Hot; packs may be in any.
@@ -57,14 +59,15 @@ type Skipped struct {
 // SweepReport is what a sweep found.
 type SweepReport struct {
 	DryRun     bool      `json:"dry_run"`
-	Studies    int       `json:"studies"` // looked at
-	Objects    []Swept   `json:"objects"` // in the order of removal
-	Bytes      int64     `json:"bytes"`   // sum of Objects
-	Young      int       `json:"young"`   // orphans and superseded objects within the grace period
-	Open       int       `json:"open"`    // orphans of jobs that may still adopt them
-	Held       int       `json:"held"`    // superseded objects under a hold
-	Unknown    int       `json:"unknown"` // keys below a study that this program does not make
-	Unfinished int       `json:"unfinished"`
+	Studies    int       `json:"studies"`    // looked at
+	Objects    []Swept   `json:"objects"`    // in the order of removal
+	Bytes      int64     `json:"bytes"`      // sum of Objects
+	Young      int       `json:"young"`      // orphans and superseded objects within the grace period
+	Recent     int       `json:"recent"`     // studies with nothing older than the grace period: they were not looked at
+	Open       int       `json:"open"`       // orphans of jobs that may still adopt them
+	Held       int       `json:"held"`       // superseded objects under a hold
+	Unknown    int       `json:"unknown"`    // keys below a study that this program does not make
+	Unfinished int       `json:"unfinished"` // what puts left that did not end: temporary files, uploads in parts
 	Skipped    []Skipped `json:"skipped,omitempty"`
 }
 
@@ -108,6 +111,14 @@ func Sweep(ctx context.Context, db *catalog.DB, stores Stores, o SweepOptions) (
 		}
 	}
 	for _, t := range stores.all() {
+		if t.Uploads == nil {
+			continue
+		}
+		if err := s.uploads(ctx, t, prefix); err != nil {
+			return s.SweepReport, fmt.Errorf("sweep: %w", err)
+		}
+	}
+	for _, t := range stores.all() {
 		if t.Clean == nil || o.DryRun {
 			continue
 		}
@@ -135,6 +146,7 @@ func (s *sweep) skip(hash string, err error) {
 func (s *sweep) study(ctx context.Context, st listed) error {
 	s.Studies++
 	if !s.anyOld(st) {
+		s.Recent++
 		return nil
 	}
 	head, list, err := catalog.Heal(ctx, s.db, s.stores.Hot.Store, st.key.Tenant, st.key.Hash)
@@ -212,7 +224,7 @@ func (s *sweep) judge(ctx context.Context, st listed, head *catalog.Manifest, li
 			continue
 		case named:
 			r.Superseded, r.Reason = true, reasonSuperseded
-			if len(head.Holds) > 0 {
+			if head.HeldAt(s.o.Now()) {
 				s.Held++
 				continue
 			}
@@ -240,7 +252,7 @@ func (s *sweep) judge(ctx context.Context, st listed, head *catalog.Manifest, li
 	return s.remove(ctx, st.key, headKey, ask)
 }
 
-// remove asks the catalog for objects and deletes those that it grants: manifests, packs, hot bundles.
+// remove asks the catalog for objects and deletes those that it grants: manifests before what they name.
 func (s *sweep) remove(ctx context.Context, study catalog.ObjectKey, headKey string, ask []catalog.Removal) error {
 	if len(ask) == 0 {
 		return nil
@@ -256,6 +268,12 @@ func (s *sweep) remove(ctx context.Context, study catalog.ObjectKey, headKey str
 	if err != nil {
 		return err
 	}
+	// No commit of this catalog can name these objects any more. But the catalog may have been put back to an earlier moment
+	// since the bucket was listed, after a commit that did name them: such a one has its manifest in the bucket by now.
+	head, _, err := catalog.Heal(ctx, s.db, s.stores.Hot.Store, study.Tenant, study.Hash)
+	if err != nil || head != nil && head.Key() != headKey || head == nil && headKey != "" {
+		return errors.Join(err, errOlderCatalog, s.db.Unmark(ctx, granted))
+	}
 	for _, r := range granted {
 		if err := s.delete(ctx, r); err != nil {
 			return err // the rest is in state deleting: the next sweep goes on with it
@@ -264,9 +282,11 @@ func (s *sweep) remove(ctx context.Context, study catalog.ObjectKey, headKey str
 	return nil
 }
 
+var errOlderCatalog = errors.New("the study was committed while it was looked at, by a catalog that is not there any more: nothing of it was removed")
+
 func order(key string) int {
 	o, _ := catalog.ParseKey(key)
-	return slices.Index([]catalog.ObjectKind{catalog.KindManifest, catalog.KindPack, catalog.KindHot}, o.Kind)
+	return slices.Index([]catalog.ObjectKind{catalog.KindManifest, catalog.KindPack, catalog.KindHot, catalog.KindRecord, catalog.KindPicture, catalog.KindAnnotation}, o.Kind)
 }
 
 func (s *sweep) report(r catalog.Removal) {
@@ -323,7 +343,7 @@ func (s *sweep) resumeOne(ctx context.Context, r catalog.Removal) error {
 		if named {
 			return errNamed
 		}
-		if len(head.Holds) > 0 {
+		if head.HeldAt(s.o.Now()) {
 			s.Held++
 			return nil
 		}

@@ -113,10 +113,15 @@ func TestSweepOrphans(t *testing.T) {
 	if rep := s.sweep(false); len(rep.Objects) != 0 || rep.Open != 5 {
 		t.Fatalf("while attempt 2 works: %+v; want 5 open objects", rep)
 	}
-	if _, err := b.Commit(); err != nil {
+	if _, err := b.Commit(); !errors.Is(err, catalog.ErrStale) {
+		t.Fatalf("a commit under a lease that is over: %v, want ErrStale", err)
+	}
+	c := s.Work(a.Job.ID)
+	if _, err := c.Commit(); err != nil {
 		t.Fatal(err)
 	}
-	rep := s.removes(manifest(a, 1), pack(a), hot(a))
+	s.Clock.Move(2 * grace)
+	rep := s.removes(manifest(a, 1), manifest(b, 1), pack(a), pack(b), hot(a), hot(b))
 	if rep.Bytes < 700 || rep.Studies != 1 || rep.Objects[0].Reason == "" {
 		t.Fatalf("report is %+v", rep)
 	}
