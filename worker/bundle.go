@@ -17,22 +17,12 @@ import (
 
 // makeBundle writes the hot bundle of the next generation: the parts of the
 // parent's volumes, those of the new ones, and thumbnails. Everything in it is read from
-// the store, so it also proves that the new volumes can be read.
-func (d *derivation) makeBundle(made []*volume) (*catalog.Bundle, []catalog.Withdrawn, error) {
+// the store, so it also proves that the new volumes can be read. previews is how many preview packs follow the new volumes in the manifest.
+func (d *derivation) makeBundle(made []*volume, previews int) (*catalog.Bundle, []catalog.Withdrawn, error) {
 	ctx := d.ctx
-	m := &catalog.Manifest{}
-	var open []*pack.Volume
-	if d.parent != nil {
-		*m = *d.parent.Manifest
-		open = append(open, d.parent.Volumes...)
-	}
-	m.Hot = nil
-	m.Packs = m.Packs[:len(m.Packs):len(m.Packs)]
-	for _, v := range made {
-		m.Packs = append(m.Packs, v.pack)
-		open = append(open, pack.NewVolume(v.index, pack.StoreRanger(d.store, v.pack.Key), nil))
-	}
-	view := study.Assemble(m, open, d.set)
+	view := d.assemble(made)
+	m := view.Manifest
+	fresh := len(m.Packs) - len(made)
 
 	var buf bytes.Buffer
 	w := pack.NewBundleWriter(&buf)
@@ -51,7 +41,7 @@ func (d *derivation) makeBundle(made []*volume) (*catalog.Bundle, []catalog.With
 			return nil, nil, err
 		}
 	}
-	thumbs, withdrawn, err := d.lookThrough(ctx, view, len(view.Volumes)-len(made))
+	thumbs, withdrawn, err := d.lookThrough(ctx, view, fresh)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -69,21 +59,54 @@ func (d *derivation) makeBundle(made []*volume) (*catalog.Bundle, []catalog.With
 	if _, err := d.store.Put(ctx, key, bytes.NewReader(buf.Bytes()), objstore.PutOptions{Class: d.class, Size: int64(buf.Len()), SHA256: sum}); err != nil {
 		return nil, nil, fmt.Errorf("put %s: %w", key, err)
 	}
-	if err := readBack(ctx, d.store, key, pack.Summary{Size: int64(buf.Len()), SHA256: sum}); err != nil {
+	if _, err := readBack(ctx, d.store, key, pack.Summary{Size: int64(buf.Len()), SHA256: sum}, nil); err != nil {
 		return nil, nil, err
 	}
 	b := &catalog.Bundle{Key: key, Size: int64(buf.Len()), SHA256: hex.EncodeToString(sum[:]), Since: d.now().UTC().Truncate(time.Millisecond), Thumbs: map[string]catalog.Range{}}
-	for _, p := range layout.Parts {
+	b.Parts = make([]catalog.BundlePart, len(m.Packs)+previews) // those of preview packs stay empty: these hold their index themselves and are as hot
+	for n, p := range layout.Parts {
 		part := catalog.BundlePart{Index: catalog.Range(p.Index)}
 		for _, r := range p.Blocks {
 			part.Blocks = append(part.Blocks, catalog.Range(r))
 		}
-		b.Parts = append(b.Parts, part)
+		b.Parts[view.PackOf(n)] = part
 	}
 	for i, t := range thumbs {
 		b.Thumbs[t.name] = catalog.Range(layout.Thumbs[fmt.Sprintf("%03d", i)])
 	}
 	return b, withdrawn, nil
+}
+
+// assemble is the study as it is with what an attempt made: the parent's packs but those of regions, which come last in every manifest and
+// are made anew when they change, then the new ones. The manifest is a copy.
+func (d *derivation) assemble(made []*volume) *study.Study {
+	m := &catalog.Manifest{Tenant: d.key.Tenant, StudyUID: d.key.UID}
+	var open []*pack.Volume
+	if d.parent != nil {
+		*m = *d.parent.Manifest
+		for n, v := range d.parent.Volumes {
+			if m.Packs[d.parent.PackOf(n)].Class != catalog.ClassRegion {
+				open = append(open, v)
+			}
+		}
+	}
+	m.Hot = nil
+	m.Packs = withoutRegions(m.Packs)
+	for _, v := range made {
+		m.Packs = append(m.Packs, v.pack)
+		open = append(open, v.open(d.store))
+	}
+	return study.Assemble(m, open, d.set)
+}
+
+func withoutRegions(packs []catalog.Pack) []catalog.Pack {
+	var out []catalog.Pack
+	for _, p := range packs {
+		if p.Class != catalog.ClassRegion {
+			out = append(out, p)
+		}
+	}
+	return out
 }
 
 // digestOf reads an object and returns its size and SHA-256.
@@ -100,9 +123,12 @@ func digestOf(ctx context.Context, store objstore.Store, key string) (pack.Summa
 
 // packOf describes a volume found in the store.
 func packOf(x *pack.Index, key, tier string, sum pack.Summary, since time.Time) catalog.Pack {
-	p := catalog.Pack{Key: key, Class: catalog.ClassFull, Tier: tier, Size: sum.Size, SHA256: hex.EncodeToString(sum.SHA256[:]),
+	p := catalog.Pack{Key: key, Class: catalog.ClassResult, Tier: tier, Size: sum.Size, SHA256: hex.EncodeToString(sum.SHA256[:]),
 		Instances: len(x.Instances), Since: since.UTC().Truncate(time.Millisecond)}
 	for i := range x.Instances {
+		if classOf(x.Instances[i].ClassUID) == catalog.ClassFull {
+			p.Class = catalog.ClassFull
+		}
 		p.Frames += len(x.Instances[i].Frames)
 		p.RawBytes += x.Instances[i].FileSize
 	}

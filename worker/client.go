@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/radtier/radtier/internal/catalog"
@@ -20,18 +19,15 @@ import (
 type Client struct {
 	DB    *catalog.DB
 	Store objstore.Store // the hot tier: files that cannot be queued are quarantined there
-	Queue Dispatcher     // told of new jobs at once; nil: workers find them in the catalog within a second
-}
-
-// Dispatcher hands a job to whatever worker is free. Losing a hand-over costs time, never a job.
-type Dispatcher interface {
-	Dispatch(ctx context.Context, job catalog.Job) error
+	// Sources opens source files; nil reads directories only.
+	Sources *Sources
 }
 
 // EnqueueOptions changes how studies are queued.
 type EnqueueOptions struct {
 	Tenant string
-	// After says what happens to source files once their study is committed: "keep" (default), "move", "delete-when-committed".
+	// After says what happens to source files once their study is committed: "keep" (default), "move",
+	// "delete-when-committed". Objects are only kept: a bucket cannot be asked to delete an object only if it still is the one that was stored.
 	After string
 	// MoveTo is the directory that files are moved to with After "move".
 	MoveTo string
@@ -49,40 +45,83 @@ func (c *Client) Enqueue(ctx context.Context, found *Found, source string, o Enq
 	if o.After == "" {
 		o.After = "keep"
 	}
-	for _, b := range found.Broken {
-		if err := c.quarantine(ctx, o.Tenant, b); err != nil {
-			return nil, err
-		}
+	if err := found.mayBe(o.After); err != nil {
+		return nil, err
 	}
 	var jobs []catalog.Job
-	for _, s := range found.Studies {
+	studies := found.Studies
+	for _, b := range found.Broken {
+		more, err := c.quarantine(ctx, o.Tenant, b)
+		if err != nil {
+			return nil, err
+		}
+		studies = append(studies[:len(studies):len(studies)], more...)
+	}
+	for _, s := range studies {
 		a := catalog.Arrival{StudyKey: catalog.StudyKey{Tenant: o.Tenant, UID: s.UID}, Source: source, Files: s.Files, After: o.After, MoveTo: o.MoveTo, Complete: o.Quiet == 0}
 		job, err := c.DB.Enqueue(ctx, a, o.Quiet)
 		if err != nil {
 			return jobs, fmt.Errorf("queue study %s: %w", s.UID, err)
 		}
 		jobs = append(jobs, job)
-		if c.Queue != nil && o.Quiet == 0 {
-			if err := c.Queue.Dispatch(ctx, job); err != nil && ctx.Err() != nil {
-				return jobs, context.Cause(ctx)
-			} // otherwise workers find the job in the catalog
-		}
 	}
 	return jobs, nil
 }
 
-func (c *Client) quarantine(ctx context.Context, tenant string, b BrokenFile) error {
-	h, err := os.Open(b.Path)
-	if err != nil {
-		if errors.Is(err, os.ErrNotExist) {
-			return nil // gone since it was looked at
+// ErrKeptOnly says that source files in a bucket were to be moved or deleted.
+var ErrKeptOnly = errors.New("source files in a bucket can only be kept: use --after keep, and let the bucket's own lifecycle rules remove them")
+
+// mayBe checks whether that can happen to all files of f.
+func (f *Found) mayBe(after string) error {
+	if after == catalog.AfterKeep {
+		return nil
+	}
+	for _, s := range f.Studies {
+		for _, x := range s.Files {
+			if IsBucketSource(x.Path) {
+				return ErrKeptOnly
+			}
 		}
-		return err
+	}
+	return nil
+}
+
+// quarantine stores the bytes of a file that cannot be queued. If it was
+// changed since it was looked at, what it is now counts: it may be a file of a study by now, which is returned.
+func (c *Client) quarantine(ctx context.Context, tenant string, b BrokenFile) ([]FoundStudy, error) {
+	for try := 0; ; try++ {
+		err := c.quarantinePinned(ctx, tenant, b)
+		switch {
+		case errors.Is(err, errGone):
+			return nil, nil // gone since it was looked at
+		case err == nil || !errors.Is(err, ErrSourceChanged) || try == 3:
+			return nil, err
+		}
+		l, err := c.Sources.lookAt(ctx, catalog.SourceFile{Path: b.Path})
+		switch {
+		case errors.Is(err, errGone):
+			return nil, nil
+		case err != nil:
+			return nil, fmt.Errorf("quarantine: %w", withoutPath(err))
+		case l.broken == "":
+			return group([]looking{l}).Studies, nil
+		}
+		b = BrokenFile{b.Path, l.file.Size, l.broken, l.file}
+	}
+}
+
+func (c *Client) quarantinePinned(ctx context.Context, tenant string, b BrokenFile) error {
+	h, err := c.Sources.openPinned(ctx, b.Pin)
+	if err != nil {
+		return fmt.Errorf("quarantine: %w", withoutPath(err))
 	}
 	defer h.Close()
 	q, err := PutQuarantine(ctx, c.Store, tenant, h, b.Size, b.Reason)
+	if err == nil {
+		err = h.unchanged()
+	}
 	if err != nil {
-		return fmt.Errorf("quarantine: %w", err)
+		return fmt.Errorf("quarantine: %w", withoutPath(err))
 	}
 	return c.DB.QuarantineAdd(ctx, catalog.QuarantineEntry{Tenant: tenant, Quarantined: q, Path: b.Path})
 }

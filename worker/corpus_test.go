@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/radtier/radtier/codecs/jpegls"
+	"github.com/radtier/radtier/codecs/all"
 	"github.com/radtier/radtier/internal/catalog"
 	"github.com/radtier/radtier/internal/dcm"
 	"github.com/radtier/radtier/internal/pack"
@@ -55,19 +55,19 @@ func TestWholeCorpus(t *testing.T) {
 	if testing.Short() {
 		t.Skip("TestWholeCorpus: takes a minute; run without -short")
 	}
-	for name, wholeFile := range map[string]int64{"held in memory": 0, "streamed": 1} {
-		t.Run(name, func(t *testing.T) { wholeCorpus(t, wholeFile) })
-	}
+	t.Run("held in memory", func(t *testing.T) { wholeCorpus(t, 0, HTJ2K) })
+	t.Run("streamed", func(t *testing.T) { wholeCorpus(t, 1, HTJ2K) })
+	t.Run("JPEG-LS", func(t *testing.T) { wholeCorpus(t, 0, JPEGLS) })
 }
 
-func wholeCorpus(t *testing.T, wholeFile int64) {
+func wholeCorpus(t *testing.T, wholeFile int64, codec Codec) {
 	corpus := testkit.Corpus(t)
-	r := newRig(t, func(o *PipelineOptions) { o.WholeFile = wholeFile })
+	r := newRig(t, func(o *PipelineOptions) { o.WholeFile, o.Codecs = wholeFile, CodecRules{{Use: codec}} })
 	rows := map[string]testkit.CorpusFile{}
 	for _, row := range testkit.CorpusFiles(t, corpus) {
 		rows[row["sha256"]] = row
 	}
-	stored, exact, checked := map[[32]byte]bool{}, 0, 0
+	stored, exact, checked, encoded := map[[32]byte]bool{}, 0, 0, 0
 	reasons := map[string]int{}
 	for _, s := range r.ingest("a", corpus) {
 		dec := s.NewDecoders()
@@ -115,8 +115,9 @@ func wholeCorpus(t *testing.T, wholeFile int64) {
 				t.Errorf("%s: samples as explicit LE have digest %s, the corpus says %s", row["path"], got, row["pixel_sha256"])
 			}
 			checked++
-			if in.Reason == "" && in.Stored == syntaxJPEGLS {
+			if in.Reason == "" && in.Stored == codec.Syntax() {
 				checkStored(t, s, dec, in, src, fs, row)
+				encoded++
 			}
 		}
 	}
@@ -142,7 +143,10 @@ func wholeCorpus(t *testing.T, wholeFile int64) {
 	for reason, n := range reasons {
 		t.Logf("%4d x %s", n, reason)
 	}
-	t.Logf("%d files stored, %d byte-exact, %d compared as explicit LE", len(stored), exact, checked)
+	t.Logf("%d files stored, %d byte-exact, %d compared as explicit LE, %d as stored", len(stored), exact, checked, encoded)
+	if encoded < 100 {
+		t.Errorf("%d instances are stored as %s, want most of those with native samples", encoded, codec)
+	}
 }
 
 // nativeDigest hashes native samples as the corpus does: little endian words, planar 0, no pad byte. ok is false for layouts it does not do.
@@ -192,7 +196,11 @@ func checkStored(t *testing.T, s *study.Study, dec *pack.Decoders, in study.Inst
 	if err := dcm.CompareDatasets(dcm.Bytes(src), fs, dcm.Bytes(buf.Bytes()), f); err != nil {
 		t.Errorf("%s: stored form: data set changed: %v", row["path"], err)
 	}
-	decoder := jpegls.NewDecoder()
+	if want := map[bool]string{true: "YBR_RCT", false: fs.Image.Photometric}[in.Stored == syntaxHTJ2K && fs.Image.Photometric == "RGB"]; f.Image.Photometric != want || f.Image.Samples > 1 && f.Image.Planar != 0 {
+		t.Errorf("%s: stored form is %s, planar configuration %d, want %s and 0", row["path"], f.Image.Photometric, f.Image.Planar, want)
+	}
+	known, _ := all.Set().Lookup(in.Stored)
+	decoder := known.NewDecoder()
 	sum := sha256.New()
 	for i := range f.Pixel.Frames {
 		pix, err := study.DecodeFragments(ctx, decoder, dcm.Bytes(buf.Bytes()), f, i, make([]byte, in.Image.FrameBytes()))

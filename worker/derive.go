@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"sort"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -15,12 +16,14 @@ import (
 	"github.com/radtier/radtier/internal/dcm"
 	"github.com/radtier/radtier/internal/objstore"
 	"github.com/radtier/radtier/internal/pack"
+	"github.com/radtier/radtier/internal/preview"
 	"github.com/radtier/radtier/internal/study"
 )
 
 // derivation is one attempt at one study.
 type derivation struct {
 	*Pipeline
+	rank   uint64 // older studies go first on the cores
 	key    catalog.StudyKey
 	job    catalog.Job
 	store  objstore.Store // of the hot tier
@@ -29,10 +32,14 @@ type derivation struct {
 	log    *slog.Logger
 	ctx    context.Context
 	parent *study.Study // nil for a new study
+	spool  *spool       // nil: without previews
 
 	patient string // of the study, for comparison only; never logged or stored
 
+	overlays atomic.Bool // an image with overlay planes came
+
 	mu          sync.Mutex
+	arrived     map[string]bool        // SOP Instance UIDs of the source files, as far as they are told
 	known       map[pack.Digest]bool   // received files that are in a volume already
 	sizes       map[sizedInstance]bool // the same, as far as a header tells
 	quarantined []catalog.Quarantined
@@ -86,6 +93,18 @@ const openFiles = 64
 
 // packAll reads, encodes and writes all files and returns the volumes that hold them.
 func (d *derivation) packAll(files []catalog.SourceFile) ([]*volume, error) {
+	if len(files) == 0 {
+		return nil, nil
+	}
+	// What the store holds while a volume goes to it is taken first, and from a part of the budget of its own: nobody
+	// who holds bytes of files waits for it, and who holds it waits for those only, so nobody waits in a circle.
+	start := time.Now()
+	free, err := d.puts.Acquire(d.ctx, d.store.Capabilities().PutBytes)
+	d.times.add(&d.times.Budget, start)
+	if err != nil {
+		return nil, err
+	}
+	defer free()
 	g, ctx := errgroup.WithContext(d.ctx)
 	queue := make(chan *item, openFiles)
 	g.Go(func() error {
@@ -122,7 +141,7 @@ func (d *derivation) packAll(files []catalog.SourceFile) ([]*volume, error) {
 		out, err = v.close()
 		return err
 	})
-	err := g.Wait()
+	err = g.Wait()
 	return out, err
 }
 
@@ -135,7 +154,9 @@ func (d *derivation) produce(ctx context.Context, g *errgroup.Group, files []cat
 			}
 			continue
 		}
+		start := time.Now()
 		free, err := d.budget.Acquire(ctx, weight(src.Size))
+		d.times.add(&d.times.Budget, start)
 		if err != nil {
 			return err
 		}
@@ -144,11 +165,12 @@ func (d *derivation) produce(ctx context.Context, g *errgroup.Group, files []cat
 			free()
 			return err
 		}
-		if err := d.readers.acquire(ctx); err != nil {
+		readers := d.readersOf(src)
+		if err := readers.acquire(ctx, d.rank); err != nil {
 			return err
 		}
 		g.Go(func() error {
-			defer d.readers.release()
+			defer readers.release()
 			defer close(it.ready)
 			p, err := d.prepareWhole(ctx, src, number)
 			it.write, it.err = d.outcomeOfFile(ctx, src, number, p, err)
@@ -204,12 +226,12 @@ func (d *derivation) report(raw, stored int64) {
 
 // quarantine stores the bytes of a file that cannot be part of the study; they may be the only copy.
 func (d *derivation) quarantine(ctx context.Context, src catalog.SourceFile, number int, why *rejected) error {
-	h, err := openSource(ctx, src, number)
+	h, err := d.sources.openFile(ctx, src, number)
 	if err != nil {
 		return err
 	}
 	defer h.Close()
-	q, err := PutQuarantine(ctx, d.store, d.key.Tenant, h.File, src.Size, why.reason)
+	q, err := PutQuarantine(ctx, d.store, d.key.Tenant, h, src.Size, why.reason)
 	if err != nil {
 		return fmt.Errorf("source file %d: quarantine: %w", number, err)
 	}
@@ -227,22 +249,18 @@ func (d *derivation) quarantine(ctx context.Context, src catalog.SourceFile, num
 
 // filesOf merges arrivals into one list of files in a fixed order, so that a
 // repeated attempt makes the same volumes: by series, then as the series is
-// numbered, then by SOP Instance UID. A file queued twice counts once.
+// numbered, then by SOP Instance UID. A file queued twice counts once, as it was pinned last.
 func filesOf(arrivals []catalog.Arrival) []catalog.SourceFile {
-	type pin struct {
-		path string
-		size int64
-		mod  time.Time
-	}
-	seen := map[pin]bool{}
+	at := map[string]int{}
 	var files []catalog.SourceFile
 	for _, a := range arrivals {
 		for _, f := range a.Files {
-			id := pin{f.Path, f.Size, f.ModTime}
-			if !seen[id] {
-				seen[id] = true
-				files = append(files, f)
+			if i, ok := at[f.Path]; ok {
+				files[i] = f
+				continue
 			}
+			at[f.Path] = len(files)
+			files = append(files, f)
 		}
 	}
 	sort.SliceStable(files, func(i, j int) bool {
@@ -258,6 +276,18 @@ func filesOf(arrivals []catalog.Arrival) []catalog.SourceFile {
 		return a.Path < b.Path
 	})
 	return files
+}
+
+// byKind parts DICOM files and JSON annotations.
+func byKind(files []catalog.SourceFile) (images, annotations []catalog.SourceFile) {
+	for _, f := range files {
+		if f.Kind == catalog.KindOfAnnotation {
+			annotations = append(annotations, f)
+		} else {
+			images = append(images, f)
+		}
+	}
+	return images, annotations
 }
 
 // choosePatient finds whose study this is: that of the stored instances, else
@@ -289,12 +319,16 @@ func (d *derivation) choosePatient(ctx context.Context, files []catalog.SourceFi
 		if src.Group != best {
 			continue
 		}
-		h, err := openSource(ctx, src, number)
+		h, err := d.sources.openFile(ctx, src, number)
 		if err != nil {
 			return err
 		}
-		f, err := dcm.Scan(h, src.Size, dcm.Limits{})
+		f, err := scanSource(h, src.Size, dcm.Limits{SkipFragments: true})
 		h.Close()
+		var unread *unreadError
+		if errors.As(err, &unread) {
+			return err
+		}
 		if err == nil && f.PatientKey != "" {
 			d.patient = f.PatientKey
 			return nil
@@ -306,7 +340,7 @@ func (d *derivation) choosePatient(ctx context.Context, files []catalog.SourceFi
 // adopt looks for volumes that an earlier attempt of this job left in the
 // store. A volume whose every byte reads back intact, and that repeats nothing already known, is used again.
 func (d *derivation) adopt(ctx context.Context) ([]*volume, error) {
-	if d.job.Attempt < 2 {
+	if d.job.Tries() < 2 {
 		return nil, nil
 	}
 	named := map[string]bool{}
@@ -351,8 +385,12 @@ func (d *derivation) tryAdopt(ctx context.Context, info objstore.Info) (*volume,
 		return nil, errors.New("it is of another study")
 	}
 	for i := range vol.Index.Instances {
-		if d.known[vol.Index.Instances[i].FileSHA256] {
+		in := &vol.Index.Instances[i]
+		if d.known[in.FileSHA256] {
 			return nil, errors.New("it repeats stored instances")
+		}
+		if !d.arrived[in.SOPUID] {
+			return nil, errors.New("it holds what is made of stored instances")
 		}
 	}
 	if _, err := vol.Verify(ctx, pack.NewDecoders(d.set), pack.VerifyOptions{Decode: true}); err != nil {
@@ -373,14 +411,21 @@ func (d *derivation) remember(x *pack.Index) {
 // result is what an attempt adds to a study.
 type result struct {
 	volumes     []*volume
+	previews    []catalog.Pack
 	quarantined []catalog.Quarantined
 	bundle      *catalog.Bundle
 	withdrawn   []catalog.Withdrawn
+	about       *catalog.About // nil: nothing new came
+	annotations []catalog.Annotation
+	regions     *regioned
 }
 
 // derive does all work of an attempt that comes before the commit.
 func (d *derivation) derive(files []catalog.SourceFile) (*result, error) {
-	d.known, d.sizes = map[pack.Digest]bool{}, map[sizedInstance]bool{}
+	d.known, d.sizes, d.arrived = map[pack.Digest]bool{}, map[sizedInstance]bool{}, map[string]bool{}
+	for _, f := range files {
+		d.arrived[f.SOPUID] = true
+	}
 	if d.parent != nil {
 		for _, v := range d.parent.Volumes {
 			d.remember(v.Index)
@@ -390,19 +435,40 @@ func (d *derivation) derive(files []catalog.SourceFile) (*result, error) {
 	if err != nil {
 		return nil, fmt.Errorf("adopt volumes: %w", err)
 	}
-	if err := d.choosePatient(d.ctx, files); err != nil {
+	images, annotations := byKind(files)
+	if err := d.choosePatient(d.ctx, images); err != nil {
 		return nil, err
 	}
-	made, err := d.packAll(files)
+	if !d.previews.Off && preview.Able(d.set) {
+		d.spool = &spool{}
+		defer func() { d.spool.close() }()
+	}
+	made, err := d.packAll(images)
 	if err != nil {
 		return nil, err
 	}
 	res := &result{volumes: append(adopted, made...), quarantined: d.quarantined}
-	if len(res.volumes) == 0 {
-		return res, nil
-	}
-	if res.bundle, res.withdrawn, err = d.makeBundle(res.volumes); err != nil {
+	if res.annotations, err = d.storeAnnotations(d.ctx, annotations); err != nil {
 		return nil, err
+	}
+	if len(res.volumes) > 0 {
+		if res.previews, err = d.makePreviews(res.volumes, len(made)); err != nil {
+			return nil, fmt.Errorf("previews: %w", err)
+		}
+		start := time.Now()
+		res.bundle, res.withdrawn, err = d.makeBundle(res.volumes, len(res.previews))
+		d.times.add(&d.times.Bundle, start)
+		if err != nil {
+			return nil, err
+		}
+	}
+	d.spool.close()
+	d.spool = nil // regions have no previews
+	if res.about, err = d.about(d.ctx, res.volumes); err != nil {
+		return nil, err
+	}
+	if res.regions, err = d.makeRegions(d.ctx, res); err != nil {
+		return nil, fmt.Errorf("regions: %w", err)
 	}
 	return res, nil
 }

@@ -16,6 +16,15 @@
 // the number of cores; files open by Config.Readers. Reading never waits for
 // computing before the budget is spent, and computing never waits for a slow store before the budget is empty.
 //
+// Source files lie in directories or in buckets ("s3://bucket/prefix"), see
+// [Sources]. Each is pinned when it is queued, by size and time or by ETag, and
+// the pin is checked before and after it is read: what changes meanwhile is not
+// stored. The worker then looks at all files of the study again and pins those that are others
+// now, and the study is tried again. Files that are gone, or hold another study now, keep their pins: the study
+// waits for them and is set aside in the end, with their number as the reason, until
+// somebody puts them back and retries it, or gives them up ([Client.GiveUp]). Objects of more than
+// Config.WholeFile bytes are streamed by ranges, beside the budget: 12 MiB for each study in work.
+//
 // Every step can be repeated or stopped: nothing is referred to before it
 // was verified, volumes of a crashed attempt are adopted if they read back
 // intact, and the commit protocol of package catalog decides who wins.

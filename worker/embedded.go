@@ -50,7 +50,11 @@ func cmpOr(a, b string) string {
 
 // startRedis runs redis-server in a directory of its own that only this user can enter.
 func startRedis(ctx context.Context, path string) (*Embedded, error) {
-	dir, err := os.MkdirTemp("", "radtier-queue-")
+	base := "" // the system's, unless a socket's path (at most 107 bytes) would not fit there
+	if len(os.TempDir()) > 60 {
+		base = "/tmp"
+	}
+	dir, err := os.MkdirTemp(base, "radtier-queue-")
 	if err != nil {
 		return nil, err
 	}

@@ -135,8 +135,9 @@ func TestLateArrival(t *testing.T) {
 	before := r.open(key).Manifest
 	s := r.ingest("a", write(t, one, two))[0]
 	m := s.Manifest
-	if m.Generation != 2 || m.Parent == nil || len(m.Packs) != 2 || m.Packs[0].Key != before.Packs[0].Key {
-		t.Fatalf("generation %d with %d packs; want the second, which keeps the first pack and adds one", m.Generation, len(m.Packs))
+	if m.Generation != 2 || m.Parent == nil || len(m.Packs) != 4 || m.Packs[0].Key != before.Packs[0].Key || m.Packs[1].Key != before.Packs[1].Key ||
+		m.Packs[2].Class != catalog.ClassFull || m.Packs[3].Class != catalog.ClassPreview {
+		t.Fatalf("generation %d with %d packs; want the second, which keeps the first pack and its previews and adds one of each", m.Generation, len(m.Packs))
 	}
 	if got := originals(t, s); len(got) != 2 {
 		t.Errorf("%d files come back, want 2", len(got))

@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/radtier/radtier/codecs"
 	"github.com/radtier/radtier/internal/catalog"
 	"github.com/radtier/radtier/internal/dcm"
 	"github.com/radtier/radtier/internal/pack"
+	"github.com/radtier/radtier/roi/evidence"
 )
 
 // prepared is one received file, ready to be written to a volume.
@@ -47,7 +49,7 @@ func weight(size int64) int64 { return 2*size + 64<<10 }
 // A *rejected error means that the file belongs into quarantine; ErrSourceChanged that the study waits.
 func (d *derivation) prepareWhole(ctx context.Context, src catalog.SourceFile, number int) (*prepared, error) {
 	start := time.Now()
-	h, err := openSource(ctx, src, number)
+	h, err := d.sources.openFile(ctx, src, number)
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +102,7 @@ func (d *derivation) prepare(ctx context.Context, f *dcm.File, rec recipe, raw [
 		rec.image.Frames = len(plan.frames)
 	}
 	digests := newFrameDigests(rec)
-	tasks := newTasks(ctx, d.cores)
+	tasks := newTasks(ctx, d.cores, d.rank)
 	for i, spans := range plan.frames {
 		tasks.run(func(b *core) (err error) {
 			p.frames[i], err = d.storeFrame(ctx, b, rec, cut(raw, spans), i, digests)
@@ -123,7 +125,11 @@ func (d *derivation) prepare(ctx context.Context, f *dcm.File, rec recipe, raw [
 
 // look scans a file and checks that it belongs to this study.
 func (d *derivation) look(r io.ReaderAt, size int64) (*dcm.File, recipe, error) {
-	f, err := dcm.Scan(r, size, dcm.Limits{})
+	f, err := scanSource(r, size, dcm.Limits{})
+	var unread *unreadError
+	if errors.As(err, &unread) {
+		return nil, recipe{}, err
+	}
 	if err != nil {
 		return nil, recipe{}, &rejected{reason: err.Error()}
 	}
@@ -135,7 +141,10 @@ func (d *derivation) look(r io.ReaderAt, size int64) (*dcm.File, recipe, error) 
 	case d.patient != "" && f.PatientKey != "" && !dcm.SamePatient(d.patient, f.PatientKey):
 		return nil, recipe{}, &rejected{reason: "another patient than the rest of the study: (0010,0020) and (0010,0021) differ", sop: f.SOPUID}
 	}
-	return f, recipeFor(f, d.set), nil
+	if evidence.HasOverlays(f) {
+		d.overlays.Store(true)
+	}
+	return f, recipeFor(f, d.set, d.codecs), nil
 }
 
 func (d *derivation) metaOf(f *dcm.File, rec recipe) pack.Instance {
@@ -212,34 +221,39 @@ func (d *derivation) storeFrame(ctx context.Context, b *core, rec recipe, src []
 	defer func() { d.bufs.put(decoded) }() // after its samples were hashed
 	defer func() {                         // also after an error: the next frame waits for its turn
 		start := time.Now()
-		f.SampleSHA256 = digests.add(number, native, err == nil)
+		f.SampleSHA256 = digests.add(number, native, err == nil && native != nil)
 		b.Times.add(&b.Times.Hash, start)
 	}()
 	if native = src[0]; rec.decoded && (rec.treatment == keep || rec.treatment == transcode) {
 		start := time.Now()
-		decoded, err = decodeFrame(ctx, b, rec.syntax, rec.image, src, d.bufs)
+		var exact bool
+		decoded, exact, err = decodeFrame(ctx, b, rec.syntax, rec.image, src, d.bufs)
 		b.Times.add(&b.Times.Rebuild, start)
 		if err != nil {
 			return f, err
 		}
-		native = decoded
+		if native = decoded; !exact {
+			native = nil // their digest would be that of this decoder only
+		}
 	}
 	switch rec.treatment {
 	case encode, transcode:
-		f, err = encodeNative(ctx, b, d.bufs, rec.image, native)
+		f, err = encodeNative(ctx, b, d.bufs, rec.stored, rec.image, native)
 		if err == nil && f.fault != nil {
 			d.log.Error("codec fault: the frame is kept as received", "frame", number, "err", f.fault)
 		}
 	case words:
 		f = rawFrame(d.bufs, native, nil)
 	default:
-		f = keptFrame(d.bufs, src)
+		known, _ := d.set.Lookup(rec.syntax)
+		f = keptFrame(d.bufs, src, known.LevelEnds)
 	}
 	return f, err
 }
 
-// keptFrame stores the fragments of a frame as received.
-func keptFrame(bufs *buffers, src [][]byte) storedFrame {
+// keptFrame stores the fragments of a frame as received. Where the resolution levels of a codestream in one piece end
+// is noted if its syntax has them and levelEnds finds them.
+func keptFrame(bufs *buffers, src [][]byte, levelEnds func(dst []int64, src []byte) ([]int64, error)) storedFrame {
 	var n int64
 	for _, s := range src {
 		n += int64(len(s))
@@ -248,30 +262,43 @@ func keptFrame(bufs *buffers, src [][]byte) storedFrame {
 	for _, s := range src {
 		out = append(out, s...)
 	}
-	return storedFrame{pooled: out, FrameData: pack.FrameData{Data: out, Coding: pack.CodingBytes, RawSize: n}}
+	f := storedFrame{pooled: out, FrameData: pack.FrameData{Data: out, Coding: pack.CodingBytes, RawSize: n}}
+	if levelEnds != nil && len(src) == 1 {
+		if ends, err := levelEnds(nil, out); err == nil && ascending(ends, n) {
+			f.LevelEnds = ends
+		}
+	}
+	return f
 }
 
-// decodeFrame decodes a frame of an encapsulated source into little endian words, samples interleaved.
-func decodeFrame(ctx context.Context, b *core, syntax string, img *pack.Image, src [][]byte, bufs *buffers) ([]byte, error) {
+// ascending reports whether ends are what an index may hold of an entry of n bytes.
+func ascending(ends []int64, n int64) bool {
+	return len(ends) <= 33 && slices.IsSorted(ends) && (len(ends) == 0 || ends[0] >= 0 && ends[len(ends)-1] <= n)
+}
+
+// decodeFrame decodes a frame of an encapsulated source into little endian words, samples interleaved. exact says that
+// every decoder gives these samples; the irreversible transforms of JPEG 2000 leave the last bit to the decoder.
+func decodeFrame(ctx context.Context, b *core, syntax string, img *pack.Image, src [][]byte, bufs *buffers) (samples []byte, exact bool, err error) {
 	dec := b.decoder(syntax)
 	info, err := dec.Probe(src)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if rle := syntax == syntaxRLE; !rle && (info.Width != img.Columns || info.Height != img.Rows || info.Components != img.Samples) {
-		return nil, &codecs.MalformedError{Codec: "frame", Offset: 0, What: fmt.Sprintf("codestream of %d x %d x %d in an image of %d x %d x %d",
+		return nil, false, &codecs.MalformedError{Codec: "frame", Offset: 0, What: fmt.Sprintf("codestream of %d x %d x %d in an image of %d x %d x %d",
 			info.Width, info.Height, info.Components, img.Columns, img.Rows, img.Samples)}
 	}
 	out := bufs.get(int64(img.Rows) * int64(img.Columns) * int64(img.Samples) * int64(img.BitsAllocated/8))
+	b.note(int64(len(out)))
 	view := pack.FrameView(img, out, img.Signed)
 	if syntax == syntaxRLE { // keeps whole words: overlays may lie above Bits Stored
 		view.Bits, view.Signed = view.Container, false
 	}
 	if err := dec.Decode(view, src, codecs.DecodeOptions{Context: ctx}); err != nil {
 		bufs.put(out)
-		return nil, err
+		return nil, false, err
 	}
-	return out, nil
+	return out, info.Lossless || info.Near > 0, nil
 }
 
 // codecRefused tells an error about the input's codestreams from all others.

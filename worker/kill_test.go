@@ -3,14 +3,12 @@ package worker
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"strconv"
 	"syscall"
@@ -29,35 +27,8 @@ import (
 // victim is the configuration of a worker process that TestKill kills.
 type victim struct{ Dir, Redis string }
 
-// TestMain runs the tests, or, as a child of TestKill or TestPeakMemory, a worker.
-func TestMain(m *testing.M) {
-	child[victim]("RADTIER_TEST_VICTIM")
-	child[hog]("RADTIER_TEST_HOG")
-	os.Exit(m.Run())
-}
-
-// child does the work that an environment variable describes, if it is set, and ends the process.
-func child[W interface{ work() error }](variable string) {
-	config := os.Getenv(variable)
-	if config == "" {
-		return
-	}
-	var w W
-	err := json.Unmarshal([]byte(config), &w)
-	if err == nil {
-		err = w.work()
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	os.Exit(0)
-}
-
 // work is a worker process: directory store, SQLite, Redis, until SIGTERM.
-func (v victim) work() error {
-	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-	defer cancel()
+func (v victim) work(ctx context.Context) error {
 	store, err := file.Open(filepath.Join(v.Dir, "objects"), file.Options{})
 	if err != nil {
 		return err
@@ -70,7 +41,7 @@ func (v victim) work() error {
 	p := NewPipeline(PipelineOptions{DB: db, Stores: oneStore{store}, Tier: "hot", Set: all.Set(), Owner: strconv.Itoa(os.Getpid()), Build: "test",
 		Lease: 400 * time.Millisecond, VolumeBytes: 200_000})
 	defer p.Close()
-	pool, err := StartPool(p, PoolOptions{Redis: asynq.RedisClientOpt{Addr: v.Redis}, Poll: 50 * time.Millisecond})
+	pool, err := StartPool(db, store, p, PoolOptions{Redis: asynq.RedisClientOpt{Addr: v.Redis}, Poll: 50 * time.Millisecond})
 	if err != nil {
 		return err
 	}
@@ -99,21 +70,7 @@ func TestKill(t *testing.T) {
 
 	r := newRig(t, nil)
 	redis := startTestRedis(t, redisServer)
-	config, err := json.Marshal(victim{r.dir, redis})
-	if err != nil {
-		t.Fatal(err)
-	}
-	start := func() *exec.Cmd {
-		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), "RADTIER_TEST_VICTIM="+string(config))
-		cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
-		dieWithParent(cmd)
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		return cmd
-	}
-
+	start := func() *exec.Cmd { return spawn(t, victim{r.dir, redis}, os.Stderr) }
 	ctx := context.Background()
 	files := map[catalog.StudyKey][][]byte{}
 	add := func() {

@@ -1,11 +1,10 @@
 package worker
 
 import (
+	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
@@ -25,8 +24,7 @@ type hog struct {
 	Budget      int64
 }
 
-func (h hog) work() error {
-	ctx := context.Background()
+func (h hog) work(ctx context.Context) error {
 	LimitMemory(h.Budget)
 	store, err := file.Open(filepath.Join(h.Dir, "objects"), file.Options{})
 	if err != nil {
@@ -102,20 +100,13 @@ func TestPeakMemory(t *testing.T) {
 				t.Fatalf("%d files, want %d", files, tc.files)
 			}
 			debug.FreeOSMemory()
-			config, err := json.Marshal(hog{dir, source, budget})
-			if err != nil {
-				t.Fatal(err)
-			}
-			cmd := exec.Command(os.Args[0])
-			cmd.Env = append(os.Environ(), "RADTIER_TEST_HOG="+string(config))
-			cmd.Stderr = os.Stderr
-			out, err := cmd.Output()
-			if err != nil {
+			var out bytes.Buffer
+			if err := spawn(t, hog{dir, source, budget}, &out).Wait(); err != nil {
 				t.Fatal(err)
 			}
 			var peak int64
-			if _, err := fmt.Sscan(string(out), &peak); err != nil {
-				t.Fatalf("peak memory %q: %v", out, err)
+			if _, err := fmt.Fscan(&out, &peak); err != nil {
+				t.Fatalf("peak memory: %v", err)
 			}
 			t.Logf("%d files of %d MB: peak RSS %d MB with a budget of %d MB", files, size/1e6, peak/1e6, int64(budget)/1e6)
 			if peak > budget+allowance {

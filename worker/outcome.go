@@ -52,7 +52,7 @@ const maxFailures = 10
 func OutcomeOf(err error, failures int) Outcome {
 	var malformed *dcm.MalformedError
 	switch {
-	case err == nil, errors.Is(err, catalog.ErrClosed):
+	case err == nil, errors.Is(err, catalog.ErrClosed), errors.Is(err, catalog.ErrNoJob):
 		return Outcome{Kind: OutcomeDone}
 	case errors.Is(err, catalog.ErrStale), errors.Is(err, catalog.ErrLeased):
 		return Outcome{Kind: OutcomeStale}
@@ -84,6 +84,11 @@ func (p *Pipeline) tell(ctx context.Context, job catalog.Job, o Outcome) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	switch o.Kind {
+	case OutcomeStale: // unless another attempt has it, the worker is well and only its lease ran out, say while the database was away: that is no crash
+		if err := p.db.Release(ctx, job.ID, job.Attempt, catalog.Requeue("the lease ran out")); !errors.Is(err, catalog.ErrStale) {
+			return err
+		}
+		return p.db.Absolve(ctx, job.ID)
 	case OutcomeRetry:
 		return p.db.Release(ctx, job.ID, job.Attempt, catalog.Retry(o.After, o.Reason))
 	case OutcomeSnooze:

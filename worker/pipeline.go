@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"sort"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/radtier/radtier/codecs"
@@ -17,6 +20,8 @@ import (
 	"github.com/radtier/radtier/internal/pack"
 	"github.com/radtier/radtier/internal/render"
 	"github.com/radtier/radtier/internal/study"
+	"github.com/radtier/radtier/lifecycle"
+	"github.com/radtier/radtier/roi"
 )
 
 // Pipeline derives studies. One value serves all studies of a process: they share its cores, readers and budget.
@@ -25,8 +30,11 @@ type Pipeline struct {
 	stores  study.Stores
 	set     *codecs.Set
 	budget  *Budget
+	puts    *Budget // a part of the bytes apart: what the store holds of the volumes that studies write
 	cores   *cores
-	readers slots
+	readers *slots
+	remote  *slots // objects of source buckets read at once
+	sources *Sources
 	bufs    *buffers
 	times   *Times
 	log     *slog.Logger
@@ -41,9 +49,15 @@ type Pipeline struct {
 	lease       time.Duration
 	volumeBytes int64
 	wholeFile   int64
+	sequential  bool
+	previews    PreviewOptions
+	regions     roi.Policy
+	codecs      CodecRules
 	progress    func(Progress)
+	shared      func(from, to string) (bool, objstore.Class)
 
-	stop sync.Once
+	started atomic.Uint64 // attempts so far
+	stop    sync.Once
 }
 
 // PipelineOptions is what a pipeline needs. Zero values of the second group have defaults.
@@ -51,8 +65,10 @@ type PipelineOptions struct {
 	DB     *catalog.DB
 	Stores study.Stores
 	Tier   string // name of the hot tier, to which packs are written
-	Set    *codecs.Set
-	Log    *slog.Logger
+	// Sources opens source files; nil reads directories only.
+	Sources *Sources
+	Set     *codecs.Set
+	Log     *slog.Logger
 
 	Owner       string         // name of this process in leases
 	Build       string         // version written into volumes
@@ -65,10 +81,20 @@ type PipelineOptions struct {
 	Class       objstore.Class // storage class of packs; default the store's
 	Now         func() time.Time
 	Hooks       catalog.Hooks // for crash tests
+	// Sequential makes a study's requests to the store one after the other, for tests that decide on the order of all that happens.
+	Sequential bool
 	// PHI says whether thumbnails may be made of pictures that may show a patient's name; default render.PHIMask.
 	PHI      render.PHIPolicy
+	Regions  roi.Policy // how much is kept around lesions; zero: roi.DefaultPolicy
+	Codecs   CodecRules // which codec native frames are stored with; see CodecRules.Check
+	Previews PreviewOptions
 	Progress func(Progress)
+	// Shared is lifecycle.Places.Shared of the tiers; nil: all of them are places of their own, with a class of their own by default.
+	Shared func(from, to string) (shared bool, class objstore.Class)
 }
+
+// maxPuts is how many studies write volumes at once at most to a store that holds memory for each, however large the budget is.
+const maxPuts = 16
 
 // NewPipeline starts the cores of a pipeline; Close ends them.
 func NewPipeline(o PipelineOptions) *Pipeline {
@@ -96,13 +122,36 @@ func NewPipeline(o PipelineOptions) *Pipeline {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	if o.Regions == (roi.Policy{}) {
+		o.Regions = roi.DefaultPolicy()
+	}
 	if o.PHI == "" {
 		o.PHI = render.PHIMask
 	}
+	if o.Shared == nil {
+		o.Shared = func(string, string) (bool, objstore.Class) { return false, "" }
+	}
+	files, puts := o.BudgetBytes, int64(0)
+	if store, err := o.Stores.Tier(o.Tier); err == nil { // otherwise every run says so
+		puts = min(maxPuts*store.Capabilities().PutBytes, files/2)
+		files -= puts
+	}
 	c := startCores(o.Cores, o.Set)
-	return &Pipeline{db: o.DB, stores: o.Stores, set: o.Set, budget: NewBudget(o.BudgetBytes), cores: c, readers: make(slots, o.Readers), bufs: &buffers{},
-		times: &c.times, log: o.Log, now: o.Now, hooks: o.Hooks, phi: o.PHI, tier: o.Tier, class: o.Class, owner: o.Owner, build: o.Build, lease: o.Lease,
-		volumeBytes: o.VolumeBytes, wholeFile: o.WholeFile, progress: o.Progress}
+	return &Pipeline{db: o.DB, stores: o.Stores, set: o.Set, budget: NewBudget(files), puts: NewBudget(puts), cores: c, readers: newSlots(o.Readers), remote: newSlots(max(o.Readers, remoteReaders)), sources: o.Sources, bufs: &buffers{},
+		times: &c.times, log: o.Log, now: o.Now, hooks: o.Hooks, phi: o.PHI, tier: o.Tier, class: o.Class, owner: o.Owner, build: writerOf(o.Build, o.Set), lease: o.Lease,
+		volumeBytes: o.VolumeBytes, wholeFile: o.WholeFile, sequential: o.Sequential, previews: o.Previews, regions: o.Regions, codecs: o.Codecs, progress: o.Progress, shared: o.Shared}
+}
+
+// writerOf names who makes frames: the build and, of each codec with kernels, those that it uses on this
+// processor. Codecs have no versions of their own: they are part of the build.
+func writerOf(build string, set *codecs.Set) string {
+	s := build
+	for _, x := range set.All() {
+		if x.NewEncoder != nil && x.Kernels != nil {
+			s += fmt.Sprintf("; %s %s/%s %s", x.UID, runtime.GOOS, runtime.GOARCH, x.Kernels())
+		}
+	}
+	return s
 }
 
 // Close waits for work under way and ends the cores. No Run may be under way or follow.
@@ -110,20 +159,6 @@ func (p *Pipeline) Close() { p.stop.Do(p.cores.stop) }
 
 // Times tells where the time of all studies so far went.
 func (p *Pipeline) Times() *Times { return p.times }
-
-// slots bounds how many do something at once.
-type slots chan struct{}
-
-func (s slots) acquire(ctx context.Context) error {
-	select {
-	case s <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
-func (s slots) release() { <-s }
 
 // Run takes a job to its end: it owns it, derives the study, commits, and
 // tells the catalog what became of it. The error says what happened; whether
@@ -133,6 +168,9 @@ func (p *Pipeline) Run(ctx context.Context, jobID string) error {
 	if job.ID == "" {
 		return err // not ours
 	}
+	if err == nil && job.Side && job.Kind != lifecycle.ActionMove { // whoever made it is gone before it was decided, and was told nothing
+		return p.db.Release(ctx, job.ID, job.Attempt, catalog.Drop("its process ended before it was recorded"))
+	}
 	log := p.log.With("job", job.ID, "attempt", job.Attempt, "study", job.StudyKey.Hash())
 	start := p.now()
 	var m *catalog.Manifest
@@ -140,6 +178,10 @@ func (p *Pipeline) Run(ctx context.Context, jobID string) error {
 		m, err = p.underLease(ctx, job, log)
 	}
 	if err == nil {
+		if job.Side {
+			log.Info("study moved", "generation", m.Generation, "args", job.Args, "seconds", p.now().Sub(start).Seconds())
+			return nil
+		}
 		log.Info("study stored", "generation", m.Generation, "instances", m.Totals.Instances, "raw_bytes", m.Totals.RawBytes,
 			"stored_bytes", m.Totals.StoredBytes, "status", m.Status, "seconds", p.now().Sub(start).Seconds())
 		return nil
@@ -148,7 +190,11 @@ func (p *Pipeline) Run(ctx context.Context, jobID string) error {
 	if ctx.Err() != nil && out.Kind != OutcomeDone && out.Kind != OutcomeStale {
 		out = Outcome{Kind: OutcomeRequeue, Reason: "worker is shutting down"}
 	}
-	log.Log(ctx, out.level(), "study not stored", "outcome", out.Kind.String(), "after", out.After, "err", err)
+	what := "study not stored"
+	if job.Side {
+		what = "study not moved"
+	}
+	log.Log(ctx, out.level(), what, "outcome", out.Kind.String(), "after", out.After, "err", err)
 	return errors.Join(err, p.tell(context.WithoutCancel(ctx), job, out))
 }
 
@@ -176,6 +222,9 @@ func (p *Pipeline) attempt(ctx context.Context, job catalog.Job, log *slog.Logge
 			err = errPanic
 		}
 	}()
+	if job.Side {
+		return p.move(ctx, job)
+	}
 	arrivals, want, err := p.db.Arrivals(ctx, job.ID)
 	if err != nil {
 		return nil, err
@@ -184,29 +233,49 @@ func (p *Pipeline) attempt(ctx context.Context, job catalog.Job, log *slog.Logge
 	if err != nil {
 		return nil, err
 	}
-	d := &derivation{Pipeline: p, key: job.StudyKey, job: job, store: p.stores.Hot(), tier: p.tier, class: p.class, log: log, ctx: ctx, parent: parent,
+	d := &derivation{Pipeline: p, rank: p.started.Add(1), key: job.StudyKey, job: job, store: p.stores.Hot(), tier: p.tier, class: p.class, log: log, ctx: ctx, parent: parent,
 		progress: p.progress, total: Progress{Study: job.StudyKey.Hash()}}
 	if err := p.hooks.Step(ctx, "owned"); err != nil {
 		return nil, err
 	}
-	res, err := d.derive(filesOf(arrivals))
+	fresh, batches := d.uncovered(arrivals)
+	files := filesOf(fresh)
+	res, err := d.derive(files)
+	if errors.Is(err, ErrSourceChanged) {
+		err = p.repin(ctx, job, fresh, err)
+	}
 	if err != nil {
 		return nil, err
 	}
 	if err := p.hooks.Step(ctx, "written"); err != nil {
 		return nil, err
 	}
-	return catalog.Commit(ctx, p.db, p.stores.Hot(), catalog.CommitInput{Job: job.ID, Attempt: job.Attempt, Key: job.StudyKey, Owner: p.owner, Done: want, Action: "derive",
+	defer p.times.add(&p.times.Commit, time.Now())
+	return catalog.Commit(ctx, p.db, p.stores.Hot(), catalog.CommitInput{Job: job.ID, Attempt: job.Attempt, Token: job.Token, Key: job.StudyKey, Owner: p.owner, Done: want, Batches: storedAsQueued(batches, fresh, files), Action: "derive", Citations: res.regions.citations,
 		Hooks: p.hooks, Change: func(head *catalog.Manifest) (*catalog.Manifest, error) { return d.next(head, res) }})
 }
 
-// openHead opens the study as it is now, nil if it is new.
-func (p *Pipeline) openHead(ctx context.Context, key catalog.StudyKey) (*study.Study, error) {
-	m, err := catalog.LoadHead(ctx, p.db, p.stores.Hot(), key)
-	if errors.Is(err, catalog.ErrNoStudy) {
-		return nil, nil
+// uncovered leaves out what the head covers already and what is gone since:
+// the same files, pinned the same, came again, or a catalog restored from a backup forgot that they were done and
+// disposed of. What is still there is read all the same: a pin does not prove the bytes. It also returns the digests of all.
+func (d *derivation) uncovered(arrivals []catalog.Arrival) (fresh []catalog.Arrival, batches []string) {
+	for _, a := range arrivals {
+		batches = append(batches, a.Batch)
+		if d.parent != nil && len(d.parent.Manifest.Quarantined) == 0 && slices.Contains(d.parent.Manifest.Batches, a.Batch) {
+			a.Files = slices.DeleteFunc(slices.Clone(a.Files), func(f catalog.SourceFile) bool {
+				_, err := os.Lstat(f.Path)
+				return !IsBucketSource(f.Path) && errors.Is(err, os.ErrNotExist)
+			})
+		}
+		fresh = append(fresh, a)
 	}
-	if err != nil {
+	return fresh, batches
+}
+
+// openHead opens the study as it is now, nil if it is new. The bucket is asked, too: a catalog restored from a backup may not know its head.
+func (p *Pipeline) openHead(ctx context.Context, key catalog.StudyKey) (*study.Study, error) {
+	m, _, err := catalog.Heal(ctx, p.db, p.stores.Hot(), key.Tenant, key.Hash())
+	if m == nil || err != nil {
 		return nil, err
 	}
 	return study.Open(ctx, p.stores, m, p.set)
@@ -216,32 +285,59 @@ func (p *Pipeline) openHead(ctx context.Context, key catalog.StudyKey) (*study.S
 // hot bundle would miss its volumes, so the attempt starts over and adopts its own.
 var errHeadMoved = errors.New("the study has a newer generation")
 
+// sameContent reports whether two generations of a study, nil for none, name the same images and documents: what was derived for one
+// fits the other. Holds and the like may differ.
+func sameContent(a, b *catalog.Manifest) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.Generation == b.Generation ||
+		slices.EqualFunc(a.Packs, b.Packs, func(p, q catalog.Pack) bool { return p.Key == q.Key }) &&
+			(a.Hot == nil) == (b.Hot == nil) && (a.Hot == nil || a.Hot.Key == b.Hot.Key) &&
+			(a.Regions == nil) == (b.Regions == nil) && (a.Regions == nil || a.Regions.Key == b.Regions.Key) &&
+			slices.EqualFunc(a.Annotations, b.Annotations, func(p, q catalog.Annotation) bool { return p.Key == q.Key }) &&
+			slices.EqualFunc(a.Quarantined, b.Quarantined, func(p, q catalog.Quarantined) bool { return p.SHA256 == q.SHA256 }) &&
+			slices.EqualFunc(a.Withdrawn, b.Withdrawn, func(p, q catalog.Withdrawn) bool { return p == q }) &&
+			a.Answered() == nil == (b.Answered() == nil)
+}
+
 // next is the manifest that follows head when the result is added to it.
 func (d *derivation) next(head *catalog.Manifest, res *result) (*catalog.Manifest, error) {
-	var was, is int64
-	if d.parent != nil {
-		was = d.parent.Manifest.Generation
-	}
 	m := &catalog.Manifest{}
 	if head != nil {
-		is = head.Generation
 		*m = *head
 	}
-	if was != is {
+	var was *catalog.Manifest
+	if d.parent != nil {
+		was = d.parent.Manifest
+	}
+	if !sameContent(was, head) {
 		return nil, errHeadMoved
 	}
 	quarantined := d.stillQuarantined(mergeQuarantined(m.Quarantined, res.quarantined), res)
-	if head != nil && len(res.volumes) == 0 && len(quarantined) == len(m.Quarantined) {
+	if head != nil && len(res.volumes) == 0 && len(quarantined) == len(m.Quarantined) && len(res.annotations) == 0 && !res.regions.changed {
 		return nil, catalog.ErrNothingToDo
 	}
 	m.Quarantined = quarantined
-	m.Packs = m.Packs[:len(m.Packs):len(m.Packs)]
+	m.Packs = withoutRegions(m.Packs)
 	for _, v := range res.volumes {
 		m.Packs = append(m.Packs, v.pack)
 	}
+	m.Packs = append(append(m.Packs, res.previews...), res.regions.packs...)
 	if res.bundle != nil {
 		m.Hot = res.bundle
 	}
+	if m.Hot != nil { // region packs come last, and hold their index themselves
+		hot := *m.Hot
+		hot.Parts = append(hot.Parts[:min(len(hot.Parts), len(m.Packs)-len(res.regions.packs)):len(hot.Parts)], make([]catalog.BundlePart, len(res.regions.packs))...)
+		m.Hot = &hot
+	}
+	if res.about != nil {
+		m.About = res.about
+	}
+	m.Holds = withHolds(m.Holds, res.regions.holds)
+	m.Regions, m.Cites = res.regions.record, res.regions.cites
+	m.Annotations = mergeAnnotations(m.Annotations, res.annotations)
 	m.Withdrawn = mergeWithdrawn(m.Withdrawn, res.withdrawn)
 	m.Status = catalog.StatusStored
 	if len(m.Quarantined) > 0 {
@@ -280,12 +376,7 @@ func (d *derivation) summarise(m *catalog.Manifest, res *result) {
 		}
 	}
 	t.Series = len(series)
-	for _, p := range m.Packs {
-		t.StoredBytes += p.Size
-	}
-	if m.Hot != nil {
-		t.StoredBytes += m.Hot.Size
-	}
+	t.StoredBytes = m.StoredBytes()
 	m.Totals = t
 
 	m.Conflicts = nil

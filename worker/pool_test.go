@@ -15,9 +15,9 @@ import (
 // until waits for a condition that other goroutines bring about.
 func until(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(time.Minute); !done(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(3 * time.Minute); !done(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("waited a minute for: %s", what)
+			t.Fatalf("waited three minutes for: %s", what)
 		}
 	}
 }
@@ -33,7 +33,7 @@ func (r *rig) state(id string) catalog.JobState {
 
 func startPool(t *testing.T, r *rig, redis asynq.RedisConnOpt) *Pool {
 	t.Helper()
-	pool, err := StartPool(r.p, PoolOptions{Redis: redis, Poll: 20 * time.Millisecond})
+	pool, err := StartPool(r.db, r.store, r.p, PoolOptions{Redis: redis, Poll: 20 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +130,10 @@ func TestQueueLost(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := newRig(t, nil)
-	q := newQueue(e.Redis)
+	q, err := newQueue(e.Redis)
+	if err != nil {
+		t.Fatal(err)
+	}
 	job := r.queue("a", write(t, small{}.bytes(t)))[0]
 	if err := q.Dispatch(context.Background(), job); err != nil {
 		t.Fatal(err)

@@ -6,12 +6,14 @@ import (
 	"github.com/radtier/radtier/codecs"
 	"github.com/radtier/radtier/internal/dcm"
 	"github.com/radtier/radtier/internal/pack"
+	"github.com/radtier/radtier/internal/study"
 )
 
 // Transfer syntaxes that this package decides about (PS3.6 Annex A).
 const (
 	syntaxRLE        = "1.2.840.10008.1.2.5"
 	syntaxJPEGLS     = "1.2.840.10008.1.2.4.80"
+	syntaxHTJ2K      = "1.2.840.10008.1.2.4.202"
 	syntaxExplicitLE = "1.2.840.10008.1.2.1"
 )
 
@@ -39,8 +41,8 @@ type recipe struct {
 
 // recipeFor decides how an instance is stored. It follows the tables of the
 // DICOM rules: which syntaxes are worth decoding, which sample formats
-// JPEG-LS may hold (PS3.5 8.2.3, A.4.3), and passes everything else through.
-func recipeFor(f *dcm.File, set *codecs.Set) recipe {
+// HTJ2K and JPEG-LS may hold (PS3.5 8.2.3, A.4.3, 10.18), and passes everything else through. Rules choose between the two.
+func recipeFor(f *dcm.File, set *codecs.Set, rules CodecRules) recipe {
 	r := recipe{syntax: f.Syntax, stored: f.Syntax, exact: true}
 	switch {
 	case f.Encoding.Deflated:
@@ -54,7 +56,7 @@ func recipeFor(f *dcm.File, set *codecs.Set) recipe {
 		BitsAllocated: img.BitsAllocated, BitsStored: img.BitsStored, HighBit: img.HighBit, Signed: img.Signed, Planar: img.Planar == 1,
 		BigEndian: f.PixelBigEndian(), Photometric: img.Photometric, Modality: f.Modality}
 	if f.Pixel.Encapsulated {
-		return encapsulatedRecipe(r, f, set)
+		return encapsulatedRecipe(r, f, set, rules)
 	}
 	r.treatment, r.stored = words, syntaxExplicitLE
 	frame := f.FrameSize()
@@ -71,7 +73,12 @@ func recipeFor(f *dcm.File, set *codecs.Set) recipe {
 		r.reason = why + "; stored as compressed words"
 		return r
 	}
-	r.treatment, r.stored, r.decoded = encode, syntaxJPEGLS, true
+	codec := rules.For(f.Modality, f.ClassUID)
+	if !canEncode(set, codec.Syntax()) {
+		r.reason = "no encoder " + string(codec) + " in this build; stored as compressed words"
+		return r
+	}
+	r.treatment, r.stored, r.decoded = encode, codec.Syntax(), true
 	return r
 }
 
@@ -98,7 +105,7 @@ func notEncodable(img *dcm.Image) string {
 	return ""
 }
 
-func encapsulatedRecipe(r recipe, f *dcm.File, set *codecs.Set) recipe {
+func encapsulatedRecipe(r recipe, f *dcm.File, set *codecs.Set, rules CodecRules) recipe {
 	r.treatment = keep
 	r.image.BigEndian = false
 	r.image.Planar = false
@@ -118,11 +125,12 @@ func encapsulatedRecipe(r recipe, f *dcm.File, set *codecs.Set) recipe {
 		return r
 	}
 	r.decoded = true
-	if f.Syntax == syntaxRLE && notEncodable(f.Image) == "" {
-		r.treatment, r.stored, r.exact = transcode, syntaxJPEGLS, false
+	codec := rules.For(f.Modality, f.ClassUID).Syntax()
+	if f.Syntax == syntaxRLE && notEncodable(f.Image) == "" && canEncode(set, codec) {
+		r.treatment, r.stored, r.exact = transcode, codec, false
 		return r
 	}
-	r.reason = "already compressed; kept as received"
+	r.reason = study.ReasonKept
 	return r
 }
 

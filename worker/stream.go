@@ -3,7 +3,6 @@ package worker
 import (
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"hash"
 	"io"
@@ -17,7 +16,7 @@ import (
 // streamFile works on a file that is too large to be held in memory: it is
 // read front to back once, and each frame and each stretch of a long value goes its way alone.
 func (d *derivation) streamFile(ctx context.Context, src catalog.SourceFile, number int, queue chan<- *item) error {
-	h, err := openSource(ctx, src, number)
+	h, err := d.sources.openFile(ctx, src, number)
 	if err != nil {
 		return fmt.Errorf("source file %d: %w", number, err)
 	}
@@ -45,7 +44,7 @@ func (d *derivation) checkLarge(ctx context.Context, r io.ReaderAt, f *dcm.File,
 	if rec.treatment != keep && rec.treatment != transcode || !rec.decoded {
 		return rec, nil
 	}
-	t := newTasks(ctx, d.cores)
+	t := newTasks(ctx, d.cores, d.rank)
 	for i := range f.Pixel.Frames {
 		need := rec.frameBytes()
 		free, err := d.budget.Acquire(ctx, 2*need)
@@ -58,7 +57,7 @@ func (d *derivation) checkLarge(ctx context.Context, r io.ReaderAt, f *dcm.File,
 			if err != nil {
 				return err
 			}
-			native, err := decodeFrame(ctx, b, rec.syntax, rec.image, src, d.bufs)
+			native, _, err := decodeFrame(ctx, b, rec.syntax, rec.image, src, d.bufs)
 			if err == nil {
 				d.bufs.put(native)
 			}
@@ -107,8 +106,10 @@ func (d *derivation) noteLarge(in pack.Instance) {
 
 func (d *derivation) knownByDigest(h *sourceFile) error {
 	sum := sha256.New()
-	if _, err := io.Copy(sum, io.NewSectionReader(h, 0, h.pin.Size)); err != nil {
-		return withoutPath(err)
+	front := h.stream()
+	defer front.Close()
+	if _, err := io.Copy(sum, front); err != nil {
+		return h.named(err)
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -146,7 +147,7 @@ func (s *streaming) run() error {
 		estimate = estimate * 2 / 3
 	}
 	err := s.step(func(v *volumes) error {
-		if err := v.room(estimate, 2*len(plan.frames)+len(plan.values)); err != nil {
+		if err := v.room(classOf(s.file.ClassUID), estimate, 2*len(plan.frames)+len(plan.values)); err != nil {
 			return err
 		}
 		return v.begin()
@@ -201,10 +202,7 @@ func (s *streaming) read(n int64) ([]byte, error) {
 	start := time.Now()
 	b := s.d.bufs.get(n)
 	if _, err := io.ReadFull(s.src, b); err != nil {
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			return nil, fmt.Errorf("source file %d: %w: it is shorter", s.number, ErrSourceChanged)
-		}
-		return nil, fmt.Errorf("source file %d: %w", s.number, withoutPath(err))
+		return nil, s.src.named(err)
 	}
 	s.d.times.add(&s.d.times.Read, start)
 	start = time.Now()
@@ -240,7 +238,7 @@ func (s *streaming) frameSegment(p plan, seg pack.Segment, next *int, digests *f
 		return err
 	}
 	it.err = errCodecPanic // until the task has come to its end
-	return s.d.cores.run(s.ctx, func(b *core) {
+	return s.d.cores.run(s.ctx, s.d.rank, func(b *core) {
 		defer close(it.ready)
 		f, err := s.d.storeFrame(s.ctx, b, s.rec, src, i, digests)
 		for _, x := range src {
@@ -249,7 +247,7 @@ func (s *streaming) frameSegment(p plan, seg pack.Segment, next *int, digests *f
 		it.err = err
 		it.write = func(v *volumes) error {
 			defer s.d.bufs.put(f.pooled)
-			return v.frame(f)
+			return v.frame(f, s.rec.image)
 		}
 	})
 }
@@ -270,7 +268,7 @@ func (s *streaming) value(n int64) error {
 		return err
 	}
 	it.err = errCodecPanic
-	return s.d.cores.run(s.ctx, func(*core) {
+	return s.d.cores.run(s.ctx, s.d.rank, func(*core) {
 		defer close(it.ready)
 		x := storeValue(raw)
 		s.d.bufs.put(raw)

@@ -14,12 +14,15 @@ import (
 type tasks struct {
 	ctx   context.Context
 	cores *cores
+	rank  uint64 // of the study
 	wg    sync.WaitGroup
 	mu    sync.Mutex
 	errs  []error
 }
 
-func newTasks(ctx context.Context, c *cores) *tasks { return &tasks{ctx: ctx, cores: c} }
+func newTasks(ctx context.Context, c *cores, rank uint64) *tasks {
+	return &tasks{ctx: ctx, cores: c, rank: rank}
+}
 
 // run queues a task and waits for a free core. After an error of an earlier
 // task it does nothing and reports false. Tasks start in the order of the calls.
@@ -28,11 +31,12 @@ func (t *tasks) run(task func(*core) error) (started bool) {
 		return false
 	}
 	t.wg.Add(1)
-	err := t.cores.run(t.ctx, func(b *core) {
+	err := t.cores.run(t.ctx, t.rank, func(b *core) {
 		defer t.wg.Done()
 		defer func() {
 			if p := recover(); p != nil {
 				t.note(fmt.Errorf("%w: %v\n%s", errCodecPanic, p, debug.Stack()))
+				b.forget() // nobody knows what state its codecs are in
 			}
 		}()
 		t.note(task(b))

@@ -3,9 +3,12 @@ package worker
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"sort"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/radtier/radtier/internal/catalog"
 	"github.com/radtier/radtier/internal/dcm"
@@ -36,25 +39,39 @@ func (d *derivation) lookThrough(ctx context.Context, view *study.Study, fresh i
 	}
 	sort.Strings(uids)
 
-	dec := pack.NewDecoders(d.set)
-	var thumbs []thumb
 	facts := make([]render.SeriesFacts, len(uids))
 	pictures := make([][]byte, len(uids))
+	g, pictureCtx := errgroup.WithContext(ctx)
+	g.SetLimit(picturesAtOnce)
 	for i, uid := range uids {
 		facts[i].UID = uid
-		jpeg, number, aux, err := d.seriesThumb(ctx, view, dec, bySeries[uid])
+		list := bySeries[uid]
+		found, err := d.candidates(ctx, list) // headers are at hand: only the pictures wait for the store
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, errors.Join(err, g.Wait())
 		}
-		if jpeg == nil {
-			continue
-		}
-		facts[i].Number, facts[i].Auxiliary, pictures[i] = number, aux, jpeg
-		for _, in := range bySeries[uid] {
-			facts[i].Images += max(len(in.Frames), 1)
-		}
-		thumbs = append(thumbs, thumb{uid, jpeg})
+		g.Go(func() error {
+			jpeg, aux, err := d.seriesThumb(pictureCtx, view, found)
+			if err != nil || jpeg == nil {
+				return err
+			}
+			facts[i].Number, facts[i].Auxiliary, pictures[i] = found.number, aux, jpeg
+			for _, in := range list {
+				facts[i].Images += max(len(in.Frames), 1)
+			}
+			return nil
+		})
 	}
+	if err := g.Wait(); err != nil {
+		return nil, nil, err
+	}
+	var thumbs []thumb
+	for i, jpeg := range pictures {
+		if jpeg != nil {
+			thumbs = append(thumbs, thumb{uids[i], jpeg})
+		}
+	}
+	dec := pack.NewDecoders(d.set)
 	if best := render.PickSeries(facts); best >= 0 {
 		thumbs = append([]thumb{{"study", pictures[best]}}, thumbs...)
 	}
@@ -79,51 +96,80 @@ func (d *derivation) lookThrough(ctx context.Context, view *study.Study, fresh i
 	return thumbs, withdrawn, nil
 }
 
-// seriesThumb makes the thumbnail of a series, nil if it has none. The error is that of a store only.
-func (d *derivation) seriesThumb(ctx context.Context, view *study.Study, dec *pack.Decoders, list []study.Instance) (jpeg []byte, number int, auxiliary bool, err error) {
-	var images []study.Instance
+// picturesAtOnce is how many series of a study are asked for their picture at the same time, so that a slow store does not add up.
+const picturesAtOnce = 8
+
+// pictureWeight estimates the memory that one picture takes: codestream, samples, and what is rendered.
+func pictureWeight(in study.Instance) int64 {
+	if in.Image == nil {
+		return 1 << 20
+	}
+	return 4*in.Image.FrameBytes() + 64<<10
+}
+
+// candidates are the instances of a series that can have a picture.
+type candidates struct {
+	images []study.Instance
+	facts  []render.InstanceFacts
+	number int // of the series
+}
+
+// candidates reads the headers of a series.
+func (d *derivation) candidates(ctx context.Context, list []study.Instance) (c candidates, err error) {
 	for _, in := range list {
 		if render.NoPicture(in.ClassUID, in.Syntax, in.Image != nil || in.Reason != "") == "" {
-			images = append(images, in)
+			c.images = append(c.images, in)
 		}
 	}
-	facts := make([]render.InstanceFacts, len(images))
-	for i, in := range images {
+	c.facts = make([]render.InstanceFacts, len(c.images))
+	for i, in := range c.images {
 		if ctx.Err() != nil {
-			return nil, 0, false, context.Cause(ctx)
+			return c, context.Cause(ctx)
 		}
 		f, r, err := in.Scan(ctx)
 		if err != nil {
 			continue
 		}
-		number = f.SeriesNumber
-		if len(images) == 1 {
+		c.number = f.SeriesNumber
+		if len(c.images) == 1 {
 			break // nothing to choose
 		}
 		ds, err := dcm.ReadDataset(r, f, dcm.Limits{})
 		if err != nil {
 			continue
 		}
-		facts[i] = render.FactsFrom(ds)
+		c.facts[i] = render.FactsFrom(ds)
 	}
+	return c, nil
+}
+
+// seriesThumb makes the thumbnail of a series, nil if it has none. The error is that of a store only.
+func (d *derivation) seriesThumb(ctx context.Context, view *study.Study, c candidates) (jpeg []byte, auxiliary bool, err error) {
+	dec := pack.NewDecoders(d.set)
+	images, facts := c.images, c.facts
 	for range min(len(images), maxCandidates) {
 		i := render.PickInstance(facts)
+		free, err := d.budget.Acquire(ctx, pictureWeight(images[i])) // a study that makes its pictures holds nothing else
+		if err != nil {
+			return nil, false, err
+		}
 		img, p, err := view.Preview(ctx, dec, images[i], d.phi)
+		free()
 		if err == nil {
 			var buf bytes.Buffer
 			if err := render.EncodeJPEG(&buf, render.Thumbnail(img, p.Aspect, render.DefaultSide)); err != nil {
-				return nil, 0, false, fmt.Errorf("encode thumbnail: %w", err)
+				return nil, false, fmt.Errorf("encode thumbnail: %w", err)
 			}
-			return buf.Bytes(), number, facts[i].Localizer || facts[i].Secondary, nil
+			return buf.Bytes(), facts[i].Localizer || facts[i].Secondary, nil
 		}
 		if ctx.Err() != nil {
-			return nil, 0, false, context.Cause(ctx)
+			return nil, false, context.Cause(ctx)
 		}
 		d.log.Info("no picture of an instance", "sop", printableUID(images[i].SOPUID), "reason", err)
 		images = append(images[:i:i], images[i+1:]...)
 		facts = append(facts[:i:i], facts[i+1:]...)
 	}
-	return nil, number, false, nil
+	return nil, false, nil
 }
 
 // keyObjectSelection is the SOP Class of Key Object Selection documents, rejection notes among them.
