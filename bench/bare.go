@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/radtier/radtier/codecs"
-	"github.com/radtier/radtier/codecs/jpegls"
+	"github.com/radtier/radtier/codecs/all"
 	"github.com/radtier/radtier/internal/dcm"
 	"github.com/radtier/radtier/worker"
 )
@@ -19,7 +19,7 @@ type BareResult struct {
 	Frames   int
 	RawBytes int64 // of the received files
 	CPU      time.Duration
-	Encode   time.Duration // JPEG-LS
+	Encode   time.Duration // by the default codec
 	Compare  time.Duration // decode and compare with the source
 	Hash     time.Duration // SHA-256 of each received file and of its samples
 }
@@ -31,7 +31,8 @@ func Bare(ctx context.Context, dir string) (BareResult, error) {
 	if err != nil {
 		return BareResult{}, err
 	}
-	enc, dec := jpegls.NewEncoder(jpegls.Options{}), jpegls.NewDecoder()
+	x, _ := all.Set().Lookup(worker.Codecs()[0].Syntax())
+	enc, dec := x.NewEncoder(), x.NewDecoder()
 	var r BareResult
 	var stream []byte
 	for _, s := range found.Studies {
@@ -65,7 +66,7 @@ func Bare(ctx context.Context, dir string) (BareResult, error) {
 					return r, err
 				}
 				start := processCPU()
-				if stream, _, err = enc.Encode(stream[:0], view, codecs.EncodeOptions{}); err != nil {
+				if stream, _, err = enc.Encode(stream[:0], view, codecs.EncodeOptions{RGB: f.Image.Photometric == "RGB"}); err != nil {
 					return r, fmt.Errorf("encode: %w", err)
 				}
 				r.Encode += processCPU() - start

@@ -11,7 +11,7 @@ import (
 // TestPipelineMeasures: the figures of a run are whole and make sense together. No figure is judged.
 func TestPipelineMeasures(t *testing.T) {
 	dir := filepath.Join(testkit.Corpus(t), "series", "mr-philips-mprage-170")
-	r, err := Pipeline(context.Background(), dir, 2, 256<<20)
+	r, err := Pipeline(context.Background(), PipelineOptions{Dir: dir, Cores: 2, Budget: 256 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}

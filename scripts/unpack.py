@@ -7,13 +7,13 @@ Every restored file is compared with the SHA-256 of the file that was received.
 docs/pack-format.md describes what is read here.
 
 Python 3.8 or later and zstd: the module zstandard, or Python 3.14, or the
-program zstd. JPEG-LS and RLE frames are decoded in plain Python: exact, and
-slow (seconds per image). HTJ2K frames are not decoded: such instances are
-reported, and their codestreams are entries of the ZIP.
+program zstd. HTJ2K frames, which is most of them, need the program
+opj_decompress of OpenJPEG 2.5 or later (Debian package libopenjp2-tools). JPEG-LS and RLE frames
+are decoded in plain Python: exact, and slow (seconds per image).
 
 Exit status: 0 everything restored, 1 something was not.
 """
-import argparse, array, hashlib, os, re, struct, subprocess, sys
+import argparse, array, hashlib, os, re, struct, subprocess, sys, tempfile
 
 BYTES, ZSTD, JPEGLS, HTJ2K, RLE = range(5)
 HEADER, FRAME, ENTRY = range(3)
@@ -370,6 +370,29 @@ def rle(p, image):
     return planes
 
 
+def htj2k(p, image):
+    """Decodes an HTJ2K codestream into one list of samples per component, with a program of OpenJPEG."""
+    with tempfile.TemporaryDirectory() as folder:
+        stream, samples = os.path.join(folder, "frame.j2k"), os.path.join(folder, "frame.rawl")
+        with open(stream, "wb") as f:
+            f.write(p)
+        try:
+            done = subprocess.run(["opj_decompress", "-i", stream, "-o", samples], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        except FileNotFoundError:
+            raise ValueError("HTJ2K frames need the program opj_decompress of OpenJPEG 2.5 or later (Debian package libopenjp2-tools)")
+        if done.returncode or not os.path.exists(samples):
+            raise ValueError("opj_decompress: " + done.stdout.decode("latin-1").strip()[-300:])
+        with open(samples, "rb") as f:
+            raw = f.read()
+    words = array.array("B" if image.stored <= 8 else "H", raw)  # bytes or little endian words, component after component
+    if sys.byteorder == "big":
+        words.byteswap()
+    size = image.rows * image.columns
+    if len(words) != size * image.samples:
+        raise ValueError("opj_decompress gave %d samples, %d are wanted" % (len(words), size * image.samples))
+    return [list(words[i:i + size]) for i in range(0, len(words), size)]
+
+
 def lay_out(planes, image, sign_fill):
     """Puts samples into words as they were received."""
     mask, full = (1 << image.stored) - 1, (1 << image.allocated) - 1
@@ -419,9 +442,7 @@ class Pack:
         p = self.raw(e, "frame %d" % n)
         if e.coding in (BYTES, ZSTD):
             return p
-        if e.coding == HTJ2K:
-            raise ValueError("HTJ2K frames are not decoded by this script")
-        planes = jpegls(p) if e.coding == JPEGLS else rle(p, i.image)
+        planes = jpegls(p) if e.coding == JPEGLS else htj2k(p, i.image) if e.coding == HTJ2K else rle(p, i.image)
         p = lay_out(planes, i.image, f.flags & 1)
         if f.residue:
             diff = zstd(self.read(self.entries[f.entry + f.residue], "residue %d" % n))

@@ -15,9 +15,8 @@ import (
 	"github.com/radtier/radtier/codecs"
 	"github.com/radtier/radtier/codecs/all"
 	"github.com/radtier/radtier/internal/catalog"
-	"github.com/radtier/radtier/internal/objstore"
-	"github.com/radtier/radtier/internal/objstore/file"
 	"github.com/radtier/radtier/internal/study"
+	"github.com/radtier/radtier/worker"
 )
 
 // program is what all commands share.
@@ -25,6 +24,8 @@ type program struct {
 	process
 	flags struct{ config, data string }
 	bar   atomic.Pointer[progress] // what is shown while working
+
+	rebuilt func(studies int) // tests: called while a rebuild gets on
 }
 
 // load reads the configuration. It touches nothing else.
@@ -33,24 +34,27 @@ func (p *program) load() (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	return config.Load(config.Sources{File: p.flags.config, Data: p.flags.data, Env: p.env, Dir: dir})
+	return config.Load(config.Sources{File: p.flags.config, Data: p.flags.data, Env: p.env, Environ: p.environ, Dir: dir})
 }
 
 // app is the running program: configuration and everything that was opened from it.
 type app struct {
 	*program
-	cfg    *config.Config
-	log    *slog.Logger
-	stores *stores
-	db     *catalog.DB
-	set    *codecs.Set
+	cfg     *config.Config
+	log     *slog.Logger
+	stores  *stores
+	sources *worker.Sources
+	db      *catalog.DB
+	set     *codecs.Set
 }
 
 // openMode says what may be made by opening.
 type openMode int
 
 const (
-	openExisting openMode = iota // for commands that read: an installation must be there
+	openExisting openMode = iota // an installation must be there
+	openToRead                   // the same for commands that only read objects: buckets are not probed
+	openCatalog                  // the same for commands that do not look into stores: these are not opened
 	openOrMake                   // for commands that bring something
 )
 
@@ -68,32 +72,48 @@ func (p *program) open(ctx context.Context, mode openMode) (*app, error) {
 
 // openWith opens a configuration. quiet is the level of the log while log.level is not set.
 func (p *program) openWith(ctx context.Context, cfg *config.Config, mode openMode, quiet slog.Level) (*app, error) {
-	if mode == openExisting {
+	if mode != openOrMake && cfg.Catalog.Driver == "sqlite" { // a database server tells by itself what is not there
 		if _, err := os.Stat(cfg.Catalog.Path); errors.Is(err, os.ErrNotExist) {
 			return nil, fmt.Errorf("no catalog at %s: `radtier ingest` makes one, `radtier rebuild` makes it anew from the objects; --data names another data directory", cfg.Catalog.Path)
 		}
 	}
 	debug.SetMemoryLimit(cfg.Worker.Memory + memoryAllowance)
-	if cfg.Worker.Temp != "" {
-		if err := os.MkdirAll(cfg.Worker.Temp, 0o700); err != nil {
-			return nil, fmt.Errorf("worker.temp: %w", err)
-		}
-		if err := os.Setenv("TMPDIR", cfg.Worker.Temp); err != nil {
-			return nil, err
-		}
-	}
-	if err := os.MkdirAll(cfg.Data, 0o750); err != nil {
-		return nil, fmt.Errorf("data: %w", err)
-	}
-	a := &app{program: p, cfg: cfg, log: newLog(cfg, logWriter{p}, quiet), set: all.Set()}
-	var err error
-	if a.stores, err = openStores(cfg.Tiers); err != nil {
+	if err := useDirectories(cfg); err != nil {
 		return nil, err
 	}
-	if a.db, err = catalog.Open(ctx, catalog.Config{Driver: cfg.Catalog.Driver, DSN: cfg.Catalog.Path}); err != nil {
+	a := &app{program: p, cfg: cfg, log: newLog(cfg, logWriter{p}, quiet), set: all.Set()}
+	a.sources = a.newSources()
+	var err error
+	if a.stores, err = openStores(ctx, cfg.Tiers, mode); err != nil {
+		return nil, err
+	}
+	if a.db, err = catalog.Open(ctx, catalogConfig(cfg)); err != nil {
 		return nil, errors.Join(err, a.stores.Close())
 	}
 	return a, nil
+}
+
+// useDirectories makes the directories of this machine.
+func useDirectories(cfg *config.Config) error {
+	if cfg.Worker.Temp != "" {
+		if err := os.MkdirAll(cfg.Worker.Temp, 0o700); err != nil {
+			return fmt.Errorf("worker.temp: %w", err)
+		}
+		if err := os.Setenv("TMPDIR", cfg.Worker.Temp); err != nil {
+			return err
+		}
+	}
+	if err := os.MkdirAll(cfg.Data, 0o750); err != nil {
+		return fmt.Errorf("data: %w", err)
+	}
+	return nil
+}
+
+func catalogConfig(cfg *config.Config) catalog.Config {
+	if cfg.Catalog.Driver == "postgres" {
+		return catalog.Config{Driver: "postgres", DSN: cfg.Catalog.DSN.Reveal()}
+	}
+	return catalog.Config{Driver: cfg.Catalog.Driver, DSN: cfg.Catalog.Path}
 }
 
 // Close closes what open opened.
@@ -109,74 +129,6 @@ func newLog(cfg *config.Config, w io.Writer, quiet slog.Level) *slog.Logger {
 		return slog.New(slog.NewJSONHandler(w, opts))
 	}
 	return slog.New(slog.NewTextHandler(w, opts))
-}
-
-// stores are the tiers of the configuration. They count the bytes that are read from them.
-type stores struct {
-	names  []string
-	byName map[string]objstore.Store
-	files  []*file.Store
-	read   atomic.Int64
-}
-
-var _ study.Stores = (*stores)(nil)
-
-func openStores(list []config.Tier) (*stores, error) {
-	s := &stores{byName: map[string]objstore.Store{}}
-	for _, t := range list {
-		f, err := file.Open(t.Path, file.Options{Classes: t.Classes})
-		if err != nil {
-			return nil, errors.Join(fmt.Errorf("tier %s: %w", t.Name, err), s.Close())
-		}
-		s.files = append(s.files, f)
-		s.names = append(s.names, t.Name)
-		s.byName[t.Name] = metered{f, &s.read}
-	}
-	return s, nil
-}
-
-// Hot implements study.Stores: the first tier.
-func (s *stores) Hot() objstore.Store { return s.byName[s.names[0]] }
-
-// Tier implements study.Stores.
-func (s *stores) Tier(name string) (objstore.Store, error) {
-	if store, ok := s.byName[name]; ok {
-		return store, nil
-	}
-	return nil, fmt.Errorf("a study lies in tier %q, which the configuration does not have: add it to `tiers`", name)
-}
-
-func (s *stores) Close() error {
-	var errs []error
-	for _, f := range s.files {
-		errs = append(errs, f.Close())
-	}
-	return errors.Join(errs...)
-}
-
-// metered counts the bytes read from a store.
-type metered struct {
-	objstore.Store
-	read *atomic.Int64
-}
-
-func (m metered) Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, objstore.Info, error) {
-	r, info, err := m.Store.Get(ctx, key, offset, length)
-	if err != nil {
-		return nil, info, err
-	}
-	return &meteredBody{r, m.read}, info, nil
-}
-
-type meteredBody struct {
-	io.ReadCloser
-	read *atomic.Int64
-}
-
-func (b *meteredBody) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	b.read.Add(int64(n))
-	return n, err
 }
 
 // find looks a study up by UID, by the beginning of its hash, or by the unique end of its UID.

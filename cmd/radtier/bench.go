@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -12,20 +13,23 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/radtier/radtier/bench"
+	"github.com/radtier/radtier/cmd/radtier/config"
 	"github.com/radtier/radtier/internal/testkit/synth"
 )
 
 func newBench(p *program) *cobra.Command {
 	cmd := &cobra.Command{Use: "bench", Short: "Measure this machine", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
-	cmd.AddCommand(newBenchPipeline(p))
+	cmd.AddCommand(newBenchPipeline(p), newBenchCodecs(p), newBenchQueue(p))
 	return cmd
 }
 
 func newBenchPipeline(p *program) *cobra.Command {
 	var asJSON, rivals bool
 	var memory int64
-	var rounds int
+	var rounds, studies, copies int
+	var delay time.Duration
+	var tier string
 	cmd := &cobra.Command{
 		Use:   "pipeline [DIR]",
 		Short: "Measure the derive pipeline by stage, on one core and on all",
@@ -56,6 +60,19 @@ one core and in memory, divided by the CPU time of the whole pipeline.`,
 				dir = tmp
 			}
 			report := benchReport{Machine: bench.ThisMachine(), Version: version()}
+			o := bench.PipelineOptions{Dir: dir, Budget: memory, Studies: studies, Copies: copies, Delay: delay}
+			if tier != "" {
+				cfg, err := p.load()
+				if err != nil {
+					return err
+				}
+				s, err := openTier(ctx, cfg, tier)
+				if err != nil {
+					return err
+				}
+				defer s.Close()
+				o.Store = s
+			}
 			cores := []int{1}
 			if n := runtime.NumCPU(); n > 1 {
 				cores = append(cores, n)
@@ -63,7 +80,7 @@ one core and in memory, divided by the CPU time of the whole pipeline.`,
 			for _, n := range cores {
 				var best bench.PipelineResult
 				for i := range max(rounds, 1) {
-					r, err := bench.Pipeline(ctx, dir, n, memory)
+					r, err := bench.Pipeline(ctx, o.On(n))
 					if err != nil {
 						return err
 					}
@@ -78,7 +95,7 @@ one core and in memory, divided by the CPU time of the whole pipeline.`,
 				return err
 			}
 			report.Bare = bare
-			report.CodecShare = float64(bare.CPU) / float64(report.Runs[0].CPU)
+			report.CodecShare = float64(bare.CPU) * float64(max(copies, 1)) / float64(report.Runs[0].CPU)
 			if rivals {
 				for _, r := range bench.Rivals {
 					res, err := bench.RunRival(ctx, r, dir)
@@ -101,8 +118,22 @@ one core and in memory, divided by the CPU time of the whole pipeline.`,
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	cmd.Flags().BoolVar(&rivals, "rivals", false, "also run dcmcjpls and gdcmconv over the same files")
 	cmd.Flags().Int64Var(&memory, "memory", 512<<20, "byte budget of the pipeline")
+	cmd.Flags().IntVar(&studies, "studies", 1, "`N` studies worked on at once")
+	cmd.Flags().IntVar(&copies, "copies", 1, "queue every study `N` times, each time for another tenant")
+	cmd.Flags().DurationVar(&delay, "delay", 0, "delay every request to the store by this `DURATION`, as one far away does")
+	cmd.Flags().StringVar(&tier, "tier", "", "write to this `TIER` of the configuration, as tenants named bench-...; what it wrote stays there")
 	cmd.Flags().IntVar(&rounds, "rounds", 3, "`N` rounds, of which the best counts")
 	return cmd
+}
+
+// openTier opens one tier of the configuration.
+func openTier(ctx context.Context, cfg *config.Config, name string) (openedStore, error) {
+	for _, t := range cfg.Tiers {
+		if t.Name == name {
+			return openStore(ctx, t, openOrMake)
+		}
+	}
+	return openedStore{}, fmt.Errorf("the configuration has no tier %q", name)
 }
 
 // benchReport is what bench pipeline prints.
@@ -128,6 +159,15 @@ func (r *benchReport) print(p *program) error {
 	fmt.Fprintf(t, "codecs alone\t%.1f\t\t%s\t\t%s\t\t%s\t%s\t\t\n", float64(r.Bare.RawBytes)/1e6/r.Bare.CPU.Seconds(), ms(r.Bare.CPU), ms(r.Bare.Hash), ms(r.Bare.Encode), ms(r.Bare.Compare))
 	for _, x := range r.Rivals {
 		fmt.Fprintf(t, "%s\t%.1f\t%s\t%s\t\t\t\t\t\t\t\n", x.Name, float64(x.RawBytes)/1e6/x.Wall.Seconds(), ms(x.Wall), ms(x.CPU))
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprintln(p.stdout)
+	t = tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "waiting\tcores busy\trequests\tfor memory\tfor the store\thot bundle\tcommit\t")
+	for _, x := range r.Runs {
+		fmt.Fprintf(t, "%d core\t%.0f %%\t%d\t%s\t%s\t%s\t%s\t\n", x.Cores, 100*x.CoresBusy(), x.Requests, ms(x.WaitBudget), ms(x.WaitStored), ms(x.WaitBundle), ms(x.WaitCommit))
 	}
 	if err := t.Flush(); err != nil {
 		return err

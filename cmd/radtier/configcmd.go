@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -54,7 +55,9 @@ func newConfigCheck(p *program) *cobra.Command {
 			if where == "" {
 				where = "built-in defaults (no file found)"
 			}
-			_, err = fmt.Fprintf(p.stdout, "%s: correct\n", where)
+			if _, err = fmt.Fprintf(p.stdout, "%s: correct\n", where); err == nil && len(cfg.Ignored) > 0 {
+				_, err = fmt.Fprintf(p.stdout, "these environment variables are no keys and are ignored: %s\n", strings.Join(cfg.Ignored, ", "))
+			}
 			return err
 		},
 	}
@@ -107,21 +110,43 @@ func configLines(cfg *config.Config) []configLine {
 		if k.Name == "catalog.driver" {
 			lines = append(lines, tierLines(cfg)...)
 		}
+		if k.Name == "log.level" {
+			lines = append(lines, codecLines(cfg)...)
+		}
 		lines = append(lines, configLine{k.Name, k.Value(cfg), cfg.Origin(k.Name)})
+	}
+	return lines
+}
+
+func codecLines(cfg *config.Config) []configLine {
+	const key = "worker.codec"
+	if len(cfg.Worker.Codec) == 0 {
+		return []configLine{{key, string(cfg.Worker.Codec.For("", "")), cfg.Origin(key)}}
+	}
+	var lines []configLine
+	for i := range cfg.Worker.Codec {
+		for _, v := range cfg.Worker.CodecValues(i) {
+			lines = append(lines, configLine{fmt.Sprintf("%s[%d].%s", key, i, v.Name), v.Value, cfg.Origin(key)})
+		}
 	}
 	return lines
 }
 
 func tierLines(cfg *config.Config) []configLine {
 	var lines []configLine
-	for i, t := range cfg.Tiers {
-		add := func(name string, value any) {
-			lines = append(lines, configLine{fmt.Sprintf("tiers[%d].%s", i, name), value, cfg.Origin("tiers")})
+	add := func(list string, i int, values []config.ItemValue) {
+		for _, v := range values {
+			lines = append(lines, configLine{fmt.Sprintf("%s[%d].%s", list, i, v.Name), v.Value, cfg.Origin(list)})
 		}
-		add("name", t.Name)
-		add("kind", t.Kind)
-		add("path", t.Path)
-		add("classes", t.Classes.Names())
+	}
+	for i, t := range cfg.Tiers {
+		add("tiers", i, t.Values())
+		if len(t.Classes) > 0 {
+			lines = append(lines, configLine{fmt.Sprintf("tiers[%d].classes", i), t.Classes.Names(), cfg.Origin("tiers")})
+		}
+	}
+	for i, s := range cfg.Sources {
+		add("sources", i, s.Values())
 	}
 	return lines
 }

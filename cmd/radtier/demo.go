@@ -21,12 +21,16 @@ import (
 type demoFlags struct {
 	from, keep  string
 	small, json bool
+	slices      int
 }
 
 // demoDir is where the demo leaves its result; its marker says that it may be made anew.
 const (
 	demoDir    = "demo-output"
 	demoMarker = ".radtier-demo"
+
+	demoLesions = "lesions.json"
+	demoPicture = "regions.png"
 )
 
 func newDemo(p *program) *cobra.Command {
@@ -36,10 +40,12 @@ func newDemo(p *program) *cobra.Command {
 		Short: "Do the main job on synthetic studies, or on your files, and show the result",
 		Long: `Makes four synthetic studies (a chest CT with a lesion, an MR of the head, a two-view chest X-ray,
 an ultrasound clip), stores them losslessly, reads everything back, rebuilds every file, and
-compares it with what went in. No server, no root, no configuration is needed.
+compares it with what went in. Then it annotates the lesion, and shows what stays of it when the
+full images expire. No server, no root, no configuration is needed.
 
   radtier demo
   radtier demo --small           # a few seconds
+  radtier demo --slices 600      # a CT of 600 slices: 315 MB of files
   radtier demo --from DIR        # your own DICOM files; they are only read
   radtier demo --keep /tmp/try   # instead of ./demo-output
 
@@ -47,11 +53,20 @@ The result stays for you to look at: objects, catalog, thumbnails. A later demo 
 
 Exit codes: 0 everything was verified, 3 something was quarantined or differs.`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return p.demo(cmd.Context(), f) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if f.slices < 3 || f.slices > 10_000 {
+				return usagef("--slices %d: a CT has 3 to 10000 here", f.slices)
+			}
+			if f.from != "" && (f.small || cmd.Flags().Changed("slices")) {
+				return usagef("--from takes your files as they are: --small and --slices are for synthetic studies")
+			}
+			return p.demo(cmd.Context(), f)
+		},
 	}
 	cmd.Flags().StringVar(&f.from, "from", "", "`DIR` of DICOM files to use instead of synthetic studies")
 	cmd.Flags().StringVar(&f.keep, "keep", demoDir, "`DIR` of the result")
 	cmd.Flags().BoolVar(&f.small, "small", false, "smaller synthetic studies")
+	cmd.Flags().IntVar(&f.slices, "slices", 120, "`N` slices of the synthetic CT")
 	cmd.Flags().BoolVar(&f.json, "json", false, "print the result as JSON")
 	return cmd
 }
@@ -61,10 +76,10 @@ func (p *program) demo(ctx context.Context, f demoFlags) (err error) {
 	if err := prepareDemo(dir); err != nil {
 		return err
 	}
-	source, names := f.from, map[string]string{}
+	source, names, lesions := f.from, map[string]string{}, ""
 	if source == "" {
 		source = filepath.Join(dir, "source")
-		if names, err = p.makeStudies(ctx, source, f.small); err != nil {
+		if names, lesions, err = p.makeStudies(ctx, source, f); err != nil {
 			return err
 		}
 	}
@@ -78,7 +93,7 @@ func (p *program) demo(ctx context.Context, f demoFlags) (err error) {
 	}
 	defer func() { err = errors.Join(err, a.Close()) }()
 	bar := p.newProgress()
-	found, err := discover(ctx, []string{source}, bar)
+	found, err := discover(ctx, nil, []string{source}, bar)
 	if err != nil {
 		return err
 	}
@@ -115,6 +130,11 @@ func (p *program) demo(ctx context.Context, f demoFlags) (err error) {
 		}
 		r.add(s)
 	}
+	if lesions != "" {
+		if r.Regions, err = a.demoRegions(ctx, lesions, filepath.Join(dir, demoPicture)); err != nil {
+			return err
+		}
+	}
 	if f.json {
 		err = printJSON(p.stdout, r)
 	} else {
@@ -141,7 +161,7 @@ func prepareDemo(dir string) error {
 			return usagef("%s has files that are not of a demo: name another directory with --keep", dir)
 		}
 	}
-	for _, part := range []string{"source", "data", "thumbs"} {
+	for _, part := range []string{"source", "data", "thumbs", demoLesions, demoPicture} {
 		if err := os.RemoveAll(filepath.Join(dir, part)); err != nil {
 			return fmt.Errorf("demo: %w", err)
 		}
@@ -149,29 +169,35 @@ func prepareDemo(dir string) error {
 	return os.WriteFile(filepath.Join(dir, demoMarker), []byte("made by radtier demo, which replaces it\n"), 0o644)
 }
 
-// makeStudies writes the synthetic studies and returns their names by UID.
-func (p *program) makeStudies(ctx context.Context, dir string, small bool) (map[string]string, error) {
-	o := synth.Options{Seed: 1}
-	if small {
+// makeStudies writes the synthetic studies, and where their lesion is, and returns their names by UID and the annotation file, "" if there is none.
+func (p *program) makeStudies(ctx context.Context, dir string, f demoFlags) (names map[string]string, lesions string, err error) {
+	o := synth.Options{Seed: 1, Slices: f.slices}
+	if f.small {
 		o.Scale = 0.25
 	}
-	names := map[string]string{}
+	names = map[string]string{}
 	start := time.Now()
 	var files int
 	var size int64
 	for _, s := range synth.Demo(o) {
 		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
+			return nil, "", context.Cause(ctx)
 		}
 		n, bytes, err := s.WriteTo(filepath.Join(dir, strings.ReplaceAll(s.Name, " ", "-")))
 		if err != nil {
-			return nil, err
+			return nil, "", err
+		}
+		if s.Lesion != nil && len(s.Lesion.SOPUIDs) > 0 {
+			lesions = filepath.Join(filepath.Dir(dir), demoLesions)
+			if err := os.WriteFile(lesions, s.Annotation(), 0o644); err != nil {
+				return nil, "", fmt.Errorf("demo: %w", err)
+			}
 		}
 		files, size = files+n, size+bytes
 		names[s.UID] = s.Name
 	}
 	fmt.Fprintf(p.stderr, "made %s: %s, %s in %s, %s\n", plural(len(names), "synthetic study"), plural(files, "file"), bytesText(size), dir, durationText(time.Since(start)))
-	return names, nil
+	return names, lesions, nil
 }
 
 // demoConfig is the built-in default with its data below dir. Configuration

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/radtier/radtier/internal/catalog"
+	"github.com/radtier/radtier/internal/preview"
 	"github.com/radtier/radtier/internal/study"
 	"github.com/radtier/radtier/worker"
 )
@@ -23,24 +24,40 @@ type demoResult struct {
 	Verified    bool        `json:"verified"` // all of them
 	Quarantined int         `json:"quarantined"`
 	Skipped     int         `json:"skipped"`
+
+	Regions *demoRegions `json:"regions,omitempty"`
 }
 
 type demoStudy struct {
-	StudyUID    string   `json:"study_uid"`
-	Study       string   `json:"study"` // hash
-	Name        string   `json:"name"`  // modality, or what a synthetic study shows
-	Instances   int      `json:"instances"`
-	RawBytes    int64    `json:"raw_bytes"`
-	StoredBytes int64    `json:"stored_bytes"`
-	Ratio       float64  `json:"ratio"`
-	Verified    bool     `json:"verified"`  // everything intact, every file as received or element- and sample-identical
-	Identical   int      `json:"identical"` // files that came back with the SHA-256 of the source
-	Converted   int      `json:"converted"` // files that are not kept byte for byte, by design
-	Missing     int      `json:"missing"`   // source files that did not come back
-	Quarantined int      `json:"quarantined"`
-	Problem     string   `json:"problem,omitempty"`
-	Seconds     float64  `json:"seconds"`
-	Thumbs      []string `json:"thumbs"` // files
+	StudyUID    string     `json:"study_uid"`
+	Study       string     `json:"study"` // hash
+	Name        string     `json:"name"`  // modality, or what a synthetic study shows
+	Instances   int        `json:"instances"`
+	RawBytes    int64      `json:"raw_bytes"`
+	StoredBytes int64      `json:"stored_bytes"`
+	Ratio       float64    `json:"ratio"`
+	Verified    bool       `json:"verified"`  // everything intact, every file as received or element- and sample-identical
+	Identical   int        `json:"identical"` // files that came back with the SHA-256 of the source
+	Converted   int        `json:"converted"` // files that are not kept byte for byte, by design
+	Missing     int        `json:"missing"`   // source files that did not come back
+	Quarantined int        `json:"quarantined"`
+	Problem     string     `json:"problem,omitempty"`
+	Seconds     float64    `json:"seconds"`
+	Thumbs      []string   `json:"thumbs"` // files
+	First       *firstLook `json:"first_look,omitempty"`
+}
+
+// firstLook is what it takes to show all slices of a study's longest series for the first time.
+type firstLook struct {
+	SeriesUID   string  `json:"series_uid"`
+	Frames      int     `json:"frames"`
+	Width       int     `json:"width"` // of the small pictures
+	Height      int     `json:"height"`
+	Requests    int     `json:"requests"`
+	IndexBytes  int64   `json:"index_bytes"` // of the preview pack
+	Bytes       int64   `json:"bytes"`       // of the small pictures
+	SeriesBytes int64   `json:"series_bytes"`
+	Share       float64 `json:"share"` // (index + small pictures) / series
 }
 
 func (r *demoResult) add(s demoStudy) {
@@ -74,7 +91,46 @@ func (a *app) proveDemo(ctx context.Context, x *awaited, source worker.FoundStud
 		return d, err
 	}
 	d.Verified = len(v.Damage) == 0 && d.Missing == 0 && d.Problem == ""
+	if d.First, err = a.firstLook(ctx, st); err != nil {
+		return d, err
+	}
 	return d, writeThumbs(st, thumbs, &d)
+}
+
+// firstLook reads the small pictures of the series with the most frames as a viewer does: the index of the preview pack, then the series.
+func (a *app) firstLook(ctx context.Context, st *study.Study) (*firstLook, error) {
+	packs, err := st.Previews(ctx, a.stores)
+	if err != nil {
+		return nil, err
+	}
+	var best *firstLook
+	for _, q := range packs {
+		for i := range q.Index.Series {
+			s := &q.Index.Series[i]
+			x := &firstLook{SeriesUID: s.UID, SeriesBytes: s.FullBytes, Requests: 1}
+			if at := st.Manifest.Packs[q.Number].Index; at != nil {
+				x.IndexBytes = at[1]
+			}
+			before := q.Requests()
+			err := q.Each(ctx, s, func(in *preview.Instance, n int, _ []byte, err error) error {
+				x.Frames++
+				x.Width, x.Height = max(x.Width, in.Frames[n].Width), max(x.Height, in.Frames[n].Height)
+				return err
+			})
+			if err != nil {
+				return nil, err
+			}
+			x.Requests += int(q.Requests() - before)
+			x.Bytes = s.Range()[1]
+			if x.SeriesBytes > 0 {
+				x.Share = float64(x.IndexBytes+x.Bytes) / float64(x.SeriesBytes)
+			}
+			if x.Frames > 0 && (best == nil || x.Frames > best.Frames) {
+				best = x
+			}
+		}
+	}
+	return best, nil
 }
 
 // compareDemo gives every instance as original and looks for its SHA-256 among those of the source files.
@@ -178,6 +234,23 @@ func writeThumbs(st *study.Study, dir string, d *demoStudy) error {
 	return nil
 }
 
+// printFirstLooks says what a viewer reads to show all slices of a series for the first time.
+func (r *demoResult) printFirstLooks(w io.Writer) {
+	said := false
+	for _, s := range r.Studies {
+		x := s.First
+		if x == nil {
+			continue
+		}
+		if !said {
+			fmt.Fprintf(w, "\nFirst look: what a viewer reads to show all slices of the longest series at low resolution, against the stored bytes of the series:\n")
+			said = true
+		}
+		fmt.Fprintf(w, "  %s  %s at %d x %d: %s, %s = %.1f %% of the series' %s (index %s)\n", s.Study[:8], plural(x.Frames, "frame"), x.Width, x.Height,
+			plural(x.Requests, "request"), bytesText(x.IndexBytes+x.Bytes), 100*x.Share, bytesText(x.SeriesBytes), bytesText(x.IndexBytes))
+	}
+}
+
 func (r *demoResult) print(p *program) error {
 	w := p.stdout
 	fmt.Fprintln(w)
@@ -202,6 +275,8 @@ func (r *demoResult) print(p *program) error {
 	if len(r.Studies) == 0 {
 		return nil
 	}
+	r.printFirstLooks(w)
+	r.Regions.print(w)
 	self := p.itself() + " --data " + filepath.Join(r.Dir, "data")
 	first := r.Studies[0].Study[:8]
 	fmt.Fprintf(w, "\nThumbnails:\n")

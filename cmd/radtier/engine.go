@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"sync"
 
+	"github.com/radtier/radtier/internal/preview"
 	"github.com/radtier/radtier/worker"
 )
 
@@ -49,19 +50,22 @@ func (e *engine) start(ctx context.Context) (err error) {
 		opts.Redis = e.embedded.Redis
 		e.log.Info("queue started", "server", e.embedded.Kind)
 	default:
-		opts.Redis = worker.Redis(worker.RedisOptions{Address: q.Address, Username: q.Username, Password: q.Password.Reveal(), DB: q.DB, TLS: q.TLS})
+		if err = useRedis(&opts, q); err != nil {
+			return fmt.Errorf("queue: %w", err)
+		}
 	}
 	host, err := os.Hostname()
 	if err != nil {
 		host = "worker"
 	}
 	e.pipeline = worker.NewPipeline(worker.PipelineOptions{
-		DB: e.db, Stores: e.stores, Tier: e.stores.names[0], Set: e.set, Log: e.log,
+		DB: e.db, Stores: e.stores, Tier: e.stores.names[0], Set: e.set, Log: e.log, Sources: e.sources,
 		Owner: fmt.Sprintf("%s-%d", host, os.Getpid()), Build: version(),
+		Codecs: cfg.Worker.Codec, Regions: cfg.Regions, Previews: worker.PreviewOptions{Off: cfg.Worker.PreviewSamples == 0, Limit: preview.Limit{Side: cfg.Worker.PreviewSamples, Share: cfg.Worker.PreviewShare / 100}},
 		Cores: cfg.Worker.Cores, Readers: cfg.Worker.Readers, BudgetBytes: cfg.Worker.Memory, Lease: cfg.Worker.Lease,
-		Progress: e.progress.note,
+		Progress: e.progress.note, Shared: e.stores.Shared,
 	})
-	e.pool, err = worker.StartPool(e.pipeline, opts)
+	e.pool, err = worker.StartPool(e.db, e.stores.Hot(), e.pipeline, opts)
 	return err
 }
 

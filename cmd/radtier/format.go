@@ -70,6 +70,8 @@ func plural(n int, one string) string {
 		return "1 " + one
 	case strings.HasSuffix(one, "y"):
 		many = strings.TrimSuffix(one, "y") + "ies"
+	case strings.HasSuffix(one, "ss"):
+		many = one + "es"
 	case one == "series":
 		many = one
 	}
@@ -97,7 +99,12 @@ type table struct {
 
 func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
 
-func (t *table) print(w io.Writer) error {
+func (t *table) print(w io.Writer) error { return t.lines(w, true) }
+
+// printRows leaves the headings out.
+func (t *table) printRows(w io.Writer) error { return t.lines(w, false) }
+
+func (t *table) lines(w io.Writer, heading bool) error {
 	width := make([]int, len(t.head))
 	right := make([]bool, len(t.head))
 	head := make([]string, len(t.head))
@@ -109,6 +116,9 @@ func (t *table) print(w io.Writer) error {
 		for i, c := range row {
 			width[i] = max(width[i], utf8.RuneCountInString(c))
 		}
+	}
+	if !heading {
+		all = all[1:]
 	}
 	for _, row := range all {
 		var b strings.Builder

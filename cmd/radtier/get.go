@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -20,8 +21,8 @@ import (
 
 type getFlags struct {
 	tenant, series, instance, as, out string
-	frame, version                    int
-	withdrawn, json                   bool
+	frame, version, level, maxSize    int
+	withdrawn, json, preview          bool
 }
 
 // Forms that get gives.
@@ -46,6 +47,14 @@ func newGet(p *program) *cobra.Command {
   radtier get STUDY --instance UID -o - | dcmdump -
   radtier get STUDY --instance UID --frame 7 --as png -o frame.png
 
+Of a frame that is stored with resolution levels (HTJ2K) a part of its bytes gives a smaller picture:
+
+  radtier get STUDY --instance UID --frame 7 --level 0 -o small.png         # the lowest level
+  radtier get STUDY --instance UID --frame 7 --max-size 256 -o small.png    # the highest of at most 256 pixels
+  radtier get STUDY --instance UID --frame 7 --level 1 --as stored -o small.jhc
+  radtier get STUDY --preview -o out               # the small pictures of all frames, from the preview pack
+  radtier get STUDY --preview --as stored -o out   # the same as codestreams
+
 Files are DIR/<series>/<instance>.dcm, named by UIDs; every other character than letters,
 digits and dots is replaced, and nothing is written outside DIR. An existing file of that name is replaced.
 
@@ -60,6 +69,21 @@ in Explicit VR Little Endian.`,
 			if cmd.Flags().Changed("frame") && f.frame == 0 {
 				return usagef("--frame counts from 1")
 			}
+			if cmd.Flags().Changed("version") && f.version == 0 {
+				return usagef("--version counts from 1")
+			}
+			if cmd.Flags().Changed("max-size") && f.maxSize == 0 {
+				return usagef("--max-size is a number of pixels, 1 or more")
+			}
+			if cmd.Flags().Changed("instance") && f.instance == "" || cmd.Flags().Changed("series") && f.series == "" {
+				return usagef("--instance and --series take a UID")
+			}
+			if cmd.Flags().Changed("level") && f.level < 0 {
+				return usagef("--level counts from 0, the lowest resolution")
+			}
+			if (f.preview || f.level >= 0 || f.maxSize > 0) && !cmd.Flags().Changed("as") {
+				f.as = asPNG
+			}
 			return p.get(cmd.Context(), args[0], f)
 		},
 	}
@@ -70,6 +94,9 @@ in Explicit VR Little Endian.`,
 	cmd.Flags().StringVar(&f.as, "as", asOriginal, "original, stored, explicit-le or png")
 	cmd.Flags().StringVarP(&f.out, "output", "o", "", "`DIR`, or the file to write if one is asked for, or - for stdout (default: a directory named by the study's UID)")
 	cmd.Flags().IntVar(&f.version, "version", 0, "an earlier version of the instances, counted from 1 (default: the last)")
+	cmd.Flags().IntVar(&f.level, "level", -1, "this resolution level, from 0, the lowest: a picture, or with --as stored a codestream")
+	cmd.Flags().IntVar(&f.maxSize, "max-size", 0, "pictures of at most this many `PIXELS`, from no more bytes than these take")
+	cmd.Flags().BoolVar(&f.preview, "preview", false, "the small pictures of the preview pack: png, or with --as stored codestreams")
 	cmd.Flags().BoolVar(&f.withdrawn, "withdrawn", false, "also instances that their sender rejected")
 	cmd.Flags().BoolVar(&f.json, "json", false, "print what was written as JSON (not with -o -)")
 	return cmd
@@ -91,10 +118,18 @@ func (p *program) get(ctx context.Context, name string, f getFlags) error {
 		return usagef("--as %q is not known: use original, stored, explicit-le or png", f.as)
 	case f.frame < 0 || f.version < 0:
 		return usagef("--frame and --version count from 1")
+	case f.level >= 0 && f.maxSize > 0, f.preview && (f.level >= 0 || f.maxSize > 0):
+		return usagef("--level, --max-size and --preview say the same in three ways: choose one")
+	case f.maxSize < 0:
+		return usagef("--max-size is a number of pixels")
+	case (f.level >= 0 || f.preview) && f.as != asPNG && f.as != asStored, f.maxSize > 0 && f.as != asPNG && f.as != asStored:
+		return usagef("--level, --max-size and --preview give --as png or stored")
+	case (f.level >= 0 || f.maxSize > 0) && f.as == asStored && f.frame == 0:
+		return usagef("--level and --max-size give one codestream: add --frame")
 	case f.out == "-" && f.json:
 		return usagef("--json and -o - both want stdout: choose one")
 	}
-	a, err := p.open(ctx, openExisting)
+	a, err := p.open(ctx, openToRead)
 	if err != nil {
 		return err
 	}
@@ -111,7 +146,7 @@ func (p *program) get(ctx context.Context, name string, f getFlags) error {
 	if err != nil {
 		return err
 	}
-	single := len(list) == 1 && (f.as != asPNG || f.frame > 0 || len(list[0].Frames) <= 1)
+	single := len(list) == 1 && (f.as != asPNG && !f.preview || f.frame > 0 || len(list[0].Frames) <= 1)
 	if f.out == "-" && !single {
 		return usagef("-o - takes one file, and %d match: add --instance UID (and --frame)", len(list))
 	}
@@ -124,7 +159,12 @@ func (p *program) get(ctx context.Context, name string, f getFlags) error {
 	}
 	defer to.close()
 	g := &getting{app: a, st: st, flags: f, to: to, result: getResult{Study: s.Hash(), As: f.as}}
-	if err := g.all(ctx, list); err != nil {
+	if f.preview {
+		err = g.previews(ctx, list)
+	} else {
+		err = g.all(ctx, list)
+	}
+	if err != nil {
 		return err
 	}
 	return g.report()
@@ -177,7 +217,8 @@ func (g *getting) fail(in study.Instance, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.result.Failed = append(g.result.Failed, in.SOPUID)
-	fmt.Fprintf(g.stderr, "radtier: instance %s: %s\n", shown(in.SOPUID), errorLine(err))
+	line, _ := strings.CutPrefix(errorLine(err), "picture of "+shown(in.SOPUID)+", ") // said once is enough
+	fmt.Fprintf(g.stderr, "radtier: instance %s: %s\n", shown(in.SOPUID), line)
 }
 
 func (g *getting) wrote(n int64, exact bool) {
@@ -222,6 +263,14 @@ func (g *getting) frame(ctx context.Context, dec *pack.Decoders, in study.Instan
 	}
 	switch g.flags.as {
 	case asStored:
+		if g.flags.level >= 0 || g.flags.maxSize > 0 {
+			r, err := g.resolution(in, n)
+			if err != nil {
+				return nil, "", err
+			}
+			data, err := g.st.FrameLevel(ctx, in, n, r)
+			return data, "jhc", err
+		}
 		data, e, err := in.Volume.FrameBytes(ctx, in.Index, n)
 		return data, codingExt(e.Coding), err
 	case asOriginal:
@@ -256,7 +305,11 @@ func (g *getting) pictures(ctx context.Context, dec *pack.Decoders, in study.Ins
 		first, last = 0, max(len(in.Frames), 1)-1
 	}
 	for n := first; n <= last; n++ {
-		img, _, err := g.st.Picture(ctx, dec, in, n)
+		r, err := g.resolution(in, n)
+		if err != nil {
+			return err
+		}
+		img, _, err := g.st.PictureAt(ctx, dec, in, n, r)
 		if err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"sync/atomic"
 	"time"
@@ -25,7 +26,7 @@ func newIngest(p *program) *cobra.Command {
 	var f ingestFlags
 	cmd := &cobra.Command{
 		Use:   "ingest SRC...",
-		Short: "Queue the studies in directories or files",
+		Short: "Queue the studies in directories, files or buckets",
 		Long: `Finds the DICOM files below SRC, whatever their names, groups them into studies
 by their UIDs, and queues one job per study. Files are only read, unless --after says otherwise.
 
@@ -35,6 +36,7 @@ read go to quarantine with their reason; everything else is skipped and counted.
   radtier ingest --wait DIR                        # and store them now, in this process
   radtier ingest DIR && radtier worker --once      # the same in two steps
   radtier ingest --tenant hospital-b DIR
+  radtier ingest s3://incoming/2026/               # every object whose key begins so; see sources in the configuration
   radtier ingest --after move --move-to done DIR   # once committed
   radtier ingest --quiet 10m DIR                   # more may come: wait until none came for 10 minutes
 
@@ -58,23 +60,31 @@ func (p *program) ingest(ctx context.Context, roots []string, f ingestFlags) err
 	if err != nil {
 		return err
 	}
+	sources := make([]string, len(roots))
+	for i, root := range roots { // before anything is made
+		if sources[i], err = worker.SourceRoot(root); err != nil {
+			return usagef("%w", err)
+		}
+		if worker.IsBucketSource(root) {
+			continue
+		}
+		if _, err := os.Stat(sources[i]); err != nil {
+			return sourceError(roots, err)
+		}
+	}
 	a, err := p.openWith(ctx, cfg, openOrMake, quietLevel)
 	if err != nil {
 		return err
 	}
 	defer a.Close()
 	bar := p.newProgress()
-	found, err := discover(ctx, roots, bar)
+	found, err := discover(ctx, a.sources, roots, bar)
 	if err != nil {
 		return err
 	}
 	// Store is the hot tier; Queue stays nil: workers find the jobs in the catalog within a second.
-	client := worker.Client{DB: a.db, Store: a.stores.Hot()}
-	source, err := filepath.Abs(roots[0])
-	if err != nil {
-		return err
-	}
-	jobs, err := client.Enqueue(ctx, found, source, o)
+	client := worker.Client{DB: a.db, Store: a.stores.Hot(), Sources: a.sources}
+	jobs, err := client.Enqueue(ctx, found, sources[0], o)
 	bar.clear()
 	if err != nil {
 		if len(jobs) > 0 {
@@ -127,7 +137,7 @@ func (p *program) ingestOptions(f *ingestFlags) (worker.EnqueueOptions, *config.
 }
 
 // discover reads the headers below the roots.
-func discover(ctx context.Context, roots []string, bar *progress) (*worker.Found, error) {
+func discover(ctx context.Context, sources *worker.Sources, roots []string, bar *progress) (*worker.Found, error) {
 	var looked atomic.Int64
 	done := make(chan struct{})
 	ended := make(chan struct{})
@@ -146,7 +156,7 @@ func discover(ctx context.Context, roots []string, bar *progress) (*worker.Found
 			}
 		}
 	}()
-	found, err := worker.Discover(ctx, roots, func() { looked.Add(1) })
+	found, err := sources.Discover(ctx, roots, func() { looked.Add(1) })
 	close(done)
 	<-ended
 	bar.clear()

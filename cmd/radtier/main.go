@@ -31,5 +31,5 @@ func runMain() int {
 		<-signals
 		os.Exit(exitInterrupted)
 	}()
-	return run(ctx, process{args: os.Args, env: os.Getenv, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, hard: hard})
+	return run(ctx, process{args: os.Args, env: os.Getenv, environ: os.Environ(), stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, hard: hard})
 }

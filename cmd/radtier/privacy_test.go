@@ -38,7 +38,7 @@ func noPatientData(t *testing.T, redis *redisServer) {
 	var out lockedBuffer
 	env := map[string]string{"RADTIER_LOG_LEVEL": "debug", "RADTIER_QUEUE_SERVER": "none", "RADTIER_WORKER_MEMORY": "64MiB", "RADTIER_DATA": data}
 	if redis != nil {
-		env["RADTIER_QUEUE_KIND"], env["RADTIER_QUEUE_ADDRESS"] = "redis", redis.socket
+		env["RADTIER_QUEUE_KIND"], env["RADTIER_QUEUE_ADDRESSES"] = "redis", redis.socket
 	}
 	radtier := func(want int, args ...string) string {
 		t.Helper()

@@ -46,7 +46,7 @@ ID is that of the list, or 6 or more digits that the file's SHA-256 begins with.
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newQuarantineList(p), newQuarantineShow(p), newQuarantineExport(p), newQuarantineRetry(p))
+	cmd.AddCommand(newQuarantineList(p), newQuarantineShow(p), newQuarantineExport(p), newQuarantineRetry(p), newQuarantineGiveUp(p))
 	return cmd
 }
 
@@ -112,7 +112,7 @@ func newQuarantineList(p *program) *cobra.Command {
 		Short: "List quarantined files and studies that were set aside",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			a, err := p.open(cmd.Context(), openExisting)
+			a, err := p.open(cmd.Context(), openToRead)
 			if err != nil {
 				return err
 			}
@@ -162,7 +162,7 @@ func newQuarantineShow(p *program) *cobra.Command {
 		Short: "Show everything that is known of a quarantined file, as JSON",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			a, err := p.open(cmd.Context(), openExisting)
+			a, err := p.open(cmd.Context(), openToRead)
 			if err != nil {
 				return err
 			}
@@ -193,7 +193,7 @@ func newQuarantineExport(p *program) *cobra.Command {
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
-			a, err := p.open(ctx, openExisting)
+			a, err := p.open(ctx, openToRead)
 			if err != nil {
 				return err
 			}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,6 +9,9 @@ import (
 
 	"github.com/radtier/radtier/internal/testkit/synth"
 )
+
+// serversHeading begins the part of the README that needs servers.
+const serversHeading = "\n## On real servers\n"
 
 // TestReadme types every `bin/radtier` command of the README, in order, as a
 // newcomer would: in an empty folder, after the demo made its source files.
@@ -24,9 +26,16 @@ func TestReadme(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
+	study, commands := "", 0
 	for _, s := range synth.Demo(synth.Options{Seed: 1, Scale: 0.1}) {
 		if _, _, err := s.WriteTo(filepath.Join(dir, "demo-output", "source", s.Instances[0].StudyUID)); err != nil {
 			t.Fatal(err)
+		}
+		if s.Lesion != nil {
+			if err := os.WriteFile(filepath.Join(dir, "demo-output", demoLesions), s.Annotation(), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			study = s.UID
 		}
 	}
 	run := func(command string) string {
@@ -39,27 +48,19 @@ func TestReadme(t *testing.T) {
 		}
 		return string(out)
 	}
-	study, commands := "", 0
-	for line := range strings.Lines(string(readme)) {
+	local, _, _ := strings.Cut(string(readme), serversHeading)
+	for line := range strings.Lines(local) {
 		if !strings.HasPrefix(line, "bin/radtier ") {
 			continue
 		}
 		command, _, _ := strings.Cut(strings.TrimSpace(line), " #")
-		if strings.Contains(command, "STUDY") && study == "" {
-			first, _, _ := strings.Cut(run("bin/radtier studies --json"), "\n")
-			var row struct{ Study string }
-			if err := json.Unmarshal([]byte(first), &row); err != nil || row.Study == "" {
-				t.Fatalf("studies --json printed %q: %v", first, err)
-			}
-			study = row.Study[:8]
-		}
 		run(strings.ReplaceAll(command, "STUDY", study))
 		commands++
 	}
 	if commands < 6 {
 		t.Errorf("%d commands found in the README", commands)
 	}
-	for _, path := range []string{"out", "plain", "study.jpg"} {
+	for _, path := range []string{"out", "plain", "study.jpg", "regions.png", "lesions"} {
 		if _, err := os.Stat(filepath.Join(dir, path)); err != nil {
 			t.Errorf("the README's session leaves no %s: %v", path, err)
 		}

@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -117,45 +115,32 @@ func (a *app) chosen(ctx context.Context, id string, failed []catalog.Job) ([]ca
 	return []catalog.QuarantineEntry{q}, nil, err
 }
 
-// retryFiles stages the bytes of a tenant's files beside the catalog and
-// queues those that can be read now; the staged copies go when their study is committed. It returns how many still cannot be read.
+// retryFiles queues those of a tenant's files that can be read now, from their place in quarantine. It returns how many still cannot be read.
 func (a *app) retryFiles(ctx context.Context, tenant string, list []catalog.QuarantineEntry, w *waiter) (stuck int, err error) {
-	dir := filepath.Join(a.cfg.Data, "retry")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return 0, err
-	}
 	byPath := map[string]catalog.QuarantineEntry{}
 	var paths []string
 	for _, q := range list {
-		path := filepath.Join(dir, q.SHA256+".dcm")
-		if err := a.stage(ctx, q, path); err != nil {
-			return 0, err
-		}
+		path := worker.ObjectSource(quarantineBucket, q.Key)
 		byPath[path] = q
 		paths = append(paths, path)
 	}
-	found, err := worker.Discover(ctx, paths, nil)
+	found, err := a.sources.Discover(ctx, paths, nil)
 	if err != nil {
-		return 0, sourceError([]string{dir}, err)
+		return 0, fmt.Errorf("the bytes of the quarantined files: %w", err)
 	}
-	still := func(path, reason string) error {
+	still := func(path, reason string) {
 		stuck++
 		fmt.Fprintf(a.stdout, "%s stays: %s\n", byPath[path].ID, shown(reason))
-		return os.Remove(path)
 	}
 	for _, b := range found.Broken {
-		if err := still(b.Path, b.Reason); err != nil {
-			return stuck, err
-		}
+		still(b.Path, b.Reason)
 	}
 	for _, path := range found.SkippedPaths {
-		if err := still(path, "it is no DICOM instance"); err != nil {
-			return stuck, err
-		}
+		still(path, "it is no DICOM instance")
 	}
 	found.Broken = nil
-	client := worker.Client{DB: a.db, Store: a.stores.Hot()}
-	jobs, err := client.Enqueue(ctx, found, dir, worker.EnqueueOptions{Tenant: tenant, After: catalog.AfterDelete})
+	client := worker.Client{DB: a.db, Store: a.stores.Hot(), Sources: a.sources}
+	jobs, err := client.Enqueue(ctx, found, worker.ObjectSource(quarantineBucket, ""), worker.EnqueueOptions{Tenant: tenant})
 	if err != nil {
 		return stuck, err
 	}
@@ -171,18 +156,6 @@ func (a *app) retryFiles(ctx context.Context, tenant string, list []catalog.Quar
 		w.list = append(w.list, &awaited{StudyKey: catalog.StudyKey{Tenant: tenant, UID: s.UID}, job: jobs[i].ID, want: jobs[i].Want, files: len(s.Files), bytes: s.Bytes})
 	}
 	return stuck, nil
-}
-
-// stage writes the bytes of a quarantined file to path.
-func (a *app) stage(ctx context.Context, q catalog.QuarantineEntry, path string) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	if err := errors.Join(a.copyQuarantined(ctx, q, f), f.Close()); err != nil {
-		return errors.Join(err, os.Remove(path))
-	}
-	return nil
 }
 
 // settleRetry takes a file off the list when its study has it now.

@@ -28,6 +28,7 @@ const (
 type process struct {
 	args           []string // with the program's name
 	env            func(string) string
+	environ        []string // all of it as NAME=value; nil if nobody wants it checked
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	hard           <-chan struct{} // closed by the second interrupt; ctx ends with the first
@@ -50,6 +51,9 @@ var errPartial = errors.New("")
 
 // errStopped ends a command that was asked to stop and has said so.
 var errStopped = errors.New("")
+
+// errFailed ends a command that has shown already what is wrong, with exit code 1.
+var errFailed = errors.New("")
 
 // usageError is a mistake on the command line; nothing was done.
 type usageError struct{ error }
@@ -76,7 +80,7 @@ func exitCode(ctx context.Context, err error) int {
 
 // errorLine is an error as one line: what, where, what to do.
 func errorLine(err error) string {
-	if err == nil || errors.Is(err, errPartial) || errors.Is(err, errStopped) {
+	if err == nil || errors.Is(err, errPartial) || errors.Is(err, errStopped) || errors.Is(err, errFailed) {
 		return ""
 	}
 	message := strings.Join(strings.Fields(strings.ReplaceAll(err.Error(), "\n", "; ")), " ")
@@ -135,7 +139,7 @@ Exit codes: 0 done, 1 error, 2 wrong usage or configuration (nothing was done),
 	root.PersistentFlags().StringVar(&p.flags.config, "config", "", "configuration `FILE`")
 	root.PersistentFlags().StringVar(&p.flags.data, "data", "", "data `DIR` (default ./radtier-data)")
 	root.AddCommand(newBench(p), newIngest(p), newWorker(p), newStatus(p), newStudies(p), newShow(p), newGet(p), newThumb(p),
-		newVerify(p), newQuarantine(p), newRebuild(p), newSweep(p), newDemo(p), newConfig(p), newVersion(p))
+		newVerify(p), newRegions(p), newReview(p), newHold(p), newCustody(p), newPolicy(p), newPlan(p), newAnnotate(p), newQuarantine(p), newRebuild(p), newSweep(p), newStore(p), newDoctor(p), newDemo(p), newConfig(p), newVersion(p))
 	markUsage(root)
 	return root
 }

@@ -62,7 +62,7 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// field VARIABLE key [LINE]: sets a variable from a line of JSON that the last command printed.
+// field VARIABLE key [N]: sets a variable from the N-th JSON object, from 0, that the last command printed.
 func field(ts *testscript.TestScript, neg bool, args []string) {
 	line := 0
 	if len(args) == 3 {
@@ -71,10 +71,12 @@ func field(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(err)
 	}
 	var v map[string]any
-	lines := strings.Split(strings.TrimSpace(ts.ReadFile("stdout")), "\n")
-	ts.Check(json.Unmarshal([]byte(lines[line]), &v))
+	for d := json.NewDecoder(strings.NewReader(ts.ReadFile("stdout"))); line >= 0; line-- {
+		v = nil
+		ts.Check(d.Decode(&v))
+	}
 	if neg || v[args[1]] == nil {
-		ts.Fatalf("no field %s in %s", args[1], lines[line])
+		ts.Fatalf("no field %s in %v", args[1], v)
 	}
 	ts.Setenv(args[0], fmt.Sprint(v[args[1]]))
 }

@@ -19,6 +19,7 @@ type showResult struct {
 	Manifest    string                `json:"manifest,omitempty"` // key
 	Packs       []packLine            `json:"packs"`
 	HotBundle   *packLine             `json:"hot_bundle,omitempty"`
+	PreviewSize int64                 `json:"preview_bytes"` // of all preview packs
 	SeriesList  []seriesLine          `json:"series_list"`
 	Syntaxes    []countLine           `json:"syntaxes"`             // as received -> as stored
 	PassedWhy   []countLine           `json:"passed_why,omitempty"` // why pixel data was kept as received
@@ -89,7 +90,7 @@ STUDY is a Study Instance UID, the unique end of one, or 4 or more digits that i
   radtier show STUDY --json`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			a, err := p.open(cmd.Context(), openExisting)
+			a, err := p.open(cmd.Context(), openToRead)
 			if err != nil {
 				return err
 			}
@@ -130,6 +131,9 @@ func (a *app) show(ctx context.Context, s catalog.Study) (*showResult, error) {
 	r.Manifest = m.Key()
 	for _, k := range m.Packs {
 		r.Packs = append(r.Packs, packLine{k.Key, k.Tier, string(k.Class), k.Size, k.SHA256, k.Instances, k.Frames})
+		if k.Class == catalog.ClassPreview {
+			r.PreviewSize += k.Size
+		}
 	}
 	if m.Hot != nil {
 		r.HotBundle = &packLine{Key: m.Hot.Key, Tier: a.stores.names[0], Class: string(catalog.ClassHot), Bytes: m.Hot.Size, SHA256: m.Hot.SHA256}
@@ -230,6 +234,10 @@ func (a *app) printShow(r *showResult) error {
 		line("not exact", "%s: elements and samples are identical, the received file is not kept byte for byte", plural(r.NotExact, "instance"))
 	}
 	for _, k := range r.Packs {
+		if k.Class == string(catalog.ClassPreview) {
+			line("previews", "%s  %s, small pictures of %s, tier %s", k.Key, bytesText(k.Bytes), plural(k.Frames, "frame"), k.Tier)
+			continue
+		}
 		line("pack", "%s  %s, %s, tier %s", k.Key, bytesText(k.Bytes), plural(k.Instances, "instance"), k.Tier)
 	}
 	if r.HotBundle != nil {
@@ -259,13 +267,13 @@ func (a *app) printShow(r *showResult) error {
 		return err
 	}
 	fmt.Fprintln(w)
-	t = table{head: []string{"instance", "version", ">frames", ">received", "exact", "file sha256", "native sha256", "sample sha256"}}
+	t = table{head: []string{"version", ">frames", ">received", "exact", "file sha256", "native sha256", "sample sha256", "instance"}} // UIDs last: one long one must not move the others
 	for _, in := range r.InstancesOf {
 		version := fmt.Sprintf("%d/%d", in.Version, in.Versions)
 		if in.Withdrawn {
 			version += " withdrawn"
 		}
-		t.add(shown(in.SOPUID), version, fmt.Sprint(in.Frames), bytesText(in.Bytes), map[bool]string{true: "yes", false: "no"}[in.Exact], in.FileSHA256, or(in.NativeSHA256, "-"), or(in.SampleSHA256, "-"))
+		t.add(version, fmt.Sprint(in.Frames), bytesText(in.Bytes), yes(in.Exact), in.FileSHA256, or(in.NativeSHA256, "-"), or(in.SampleSHA256, "-"), shown(in.SOPUID))
 	}
 	return t.print(w)
 }

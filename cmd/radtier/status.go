@@ -51,7 +51,7 @@ the quarantine, and the storage by class and tier.
   radtier status --json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			a, err := p.open(cmd.Context(), openExisting)
+			a, err := p.open(cmd.Context(), openCatalog)
 			if err != nil {
 				return err
 			}

@@ -66,7 +66,7 @@ func newStudies(p *program) *cobra.Command {
 				}
 				f.Since = time.Now().Add(-d)
 			}
-			a, err := p.open(cmd.Context(), openExisting)
+			a, err := p.open(cmd.Context(), openCatalog)
 			if err != nil {
 				return err
 			}

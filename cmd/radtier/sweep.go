@@ -3,12 +3,13 @@ package main
 import (
 	"context"
 	"fmt"
+	"iter"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/radtier/radtier/cmd/radtier/config"
-	"github.com/radtier/radtier/internal/objstore/file"
+	"github.com/radtier/radtier/internal/objstore/s3"
 	"github.com/radtier/radtier/lifecycle"
 )
 
@@ -20,7 +21,8 @@ func newSweep(p *program) *cobra.Command {
 		Short: "Remove objects that nothing names",
 		Long: `Finds objects that no published manifest names (left by workers that were killed) or that a later
 generation took the place of, once they are older than the grace period. Nothing that an
-open job may still adopt and nothing under a hold is touched.
+open job may still adopt and nothing under a hold is touched. Of buckets it also finds uploads in parts that were
+never finished; their parts are billed until they are aborted.
 
 Without --apply nothing is removed: the list is what --apply would remove.
 
@@ -66,20 +68,38 @@ Without --apply nothing is removed: the list is what --apply would remove.
 // sweep is the stores as a sweep wants them.
 func (s *stores) sweep() lifecycle.Stores {
 	tier := func(i int) lifecycle.Tier {
-		return lifecycle.Tier{Name: s.names[i], Store: s.byName[s.names[i]], Clean: cleaner(s.files[i])}
+		t := lifecycle.Tier{Name: s.names[i], Store: s.byName[s.names[i]], Clean: s.opened[i].clean}
+		if s.opened[i].uploads != nil {
+			t.Uploads = uploads{s.opened[i].uploads}
+		}
+		return t
 	}
 	out := lifecycle.Stores{Hot: tier(0)}
-	for i := range s.names[1:] {
-		out.Others = append(out.Others, tier(i+1))
+	seen := map[string]bool{place(s.tiers[0]): true}
+	for i := 1; i < len(s.names); i++ {
+		if at := place(s.tiers[i]); !seen[at] { // each place is listed once
+			seen[at] = true
+			out.Others = append(out.Others, tier(i))
+		}
 	}
 	return out
 }
 
-func cleaner(f *file.Store) func(context.Context, time.Duration) (int, error) {
-	return func(ctx context.Context, olderThan time.Duration) (int, error) {
-		c, err := f.Clean(ctx, olderThan)
-		return c.Temps, err
+// uploads are the unfinished uploads of a bucket as a sweep wants them.
+type uploads struct{ store *s3.Store }
+
+func (u uploads) Uploads(ctx context.Context, olderThan time.Time) iter.Seq2[lifecycle.Upload, error] {
+	return func(yield func(lifecycle.Upload, error) bool) {
+		for x, err := range u.store.Uploads(ctx, olderThan) {
+			if !yield(lifecycle.Upload(x), err) {
+				return
+			}
+		}
 	}
+}
+
+func (u uploads) AbortUpload(ctx context.Context, x lifecycle.Upload) error {
+	return u.store.AbortUpload(ctx, s3.Upload(x))
 }
 
 func (p *program) printSweep(r lifecycle.SweepReport) error {
@@ -101,6 +121,9 @@ func (p *program) printSweep(r lifecycle.SweepReport) error {
 	}
 	fmt.Fprintf(p.stdout, "%s, %s %s; %d within the grace period, %d of open jobs, %d under a hold\n",
 		plural(len(r.Objects), "object"), bytesText(r.Bytes), done, r.Young, r.Open, r.Held)
+	if r.Recent > 0 {
+		fmt.Fprintf(p.stdout, "not looked at: %s with nothing older than the grace period\n", plural(r.Recent, "study"))
+	}
 	if r.DryRun && len(r.Objects) > 0 {
 		fmt.Fprintln(p.stdout, "next: `radtier sweep --apply` removes them")
 	}

@@ -19,7 +19,7 @@ func newThumb(p *program) *cobra.Command {
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
-			a, err := p.open(ctx, openExisting)
+			a, err := p.open(ctx, openToRead)
 			if err != nil {
 				return err
 			}

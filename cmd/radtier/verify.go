@@ -65,7 +65,7 @@ Exit codes: 0 all is intact, 3 something is damaged: the report names object, in
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
-			a, err := p.open(ctx, openExisting)
+			a, err := p.open(ctx, openToRead)
 			if err != nil {
 				return err
 			}

@@ -119,7 +119,12 @@ func (w *waiter) interrupted() error {
 // poll looks at the jobs and returns how many studies are open.
 func (w *waiter) poll(ctx context.Context) (open int, err error) {
 	jobs := map[string]catalog.Job{}
-	add := func(j catalog.Job) error { jobs[j.Prefix()] = j; return nil }
+	add := func(j catalog.Job) error {
+		if !j.Side {
+			jobs[j.Prefix()] = j
+		}
+		return nil
+	}
 	if err := w.db.Jobs(ctx, add, catalog.JobFailed); err != nil {
 		return 0, err
 	}

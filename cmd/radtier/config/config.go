@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/radtier/radtier/internal/objstore/tiers"
+	"github.com/radtier/radtier/roi"
+	"github.com/radtier/radtier/worker"
 )
 
 // Config is the effective configuration: valid, with absolute paths.
@@ -23,40 +25,93 @@ type Config struct {
 	Data    string // directory of everything that belongs to this machine
 	Tenant  string // of commands that name none
 	Tiers   []Tier // hot to cold; the first one is where new studies go
+	Sources []Source
 	Catalog Catalog
 	Queue   Queue
 	Worker  Worker
+	Regions roi.Policy // how much is kept around lesions
 	Log     Log
 
 	// File is the configuration file, "" if there is none.
 	File    string
+	Ignored []string // environment variables that begin with RADTIER_ and are none of the keys'
 	origins map[string]string
 }
 
 // Tier is a named object store.
 type Tier struct {
 	Name    string
-	Kind    string // "file"
-	Path    string // of kind file: a directory
-	Classes tiers.Classes
+	Kind    string        // "file" or "s3"
+	Path    string        // of kind file: a directory
+	Classes tiers.Classes // of kind s3, empty: those that the server was seen to have
+	S3      S3            // of kind s3
 }
+
+// Where is the tier's place in words.
+func (t Tier) Where() string {
+	if t.Kind == "file" {
+		return t.Path
+	}
+	return t.S3.Where()
+}
+
+// S3 is a bucket and how to reach it. Zero values leave it to the SDK or to the store's own defaults.
+type S3 struct {
+	Bucket, Prefix, Endpoint, Region, Addressing string
+	AccessKey, SecretKey, SessionToken           Secret
+	Profile, CAFile, Checksums                   string
+	PartSize                                     int64 // bytes
+	Concurrency, Attempts                        int
+	Create                                       bool
+}
+
+// Where is the bucket in words.
+func (s S3) Where() string {
+	where := "s3://" + s.Bucket
+	if s.Prefix != "" {
+		where += "/" + s.Prefix
+	}
+	if s.Endpoint != "" {
+		where += " at " + s.Endpoint
+	}
+	return where
+}
+
+// Source is a bucket that studies come from.
+type Source struct{ S3 }
 
 // Catalog is the SQL database.
 type Catalog struct {
-	Driver string // "sqlite"
-	Path   string
+	Driver string // "sqlite" or "postgres"
+	Path   string // of driver sqlite
+	DSN    Secret // of driver postgres
+}
+
+// Where is the catalog in words, without secrets.
+func (c Catalog) Where() string {
+	if c.Driver == "postgres" {
+		return "the catalog " + starred(string(c.DSN))
+	}
+	return "the catalog " + c.Path
 }
 
 // Queue is how jobs reach workers.
 type Queue struct {
-	Kind     string // "embedded" or "redis"
-	Address  string // of kind redis: host:port, or the path of a unix socket
-	Username string
-	Password Secret
-	DB       int
-	TLS      bool
-	Server   string // of kind embedded: path of redis-server, "" looks for one, "none" keeps the queue in the process
-	Window   int    // tasks
+	Kind             string   // "embedded", "redis", "sentinel" or "cluster"
+	Addresses        []string // host:port; of kind redis one, which may be the path of a unix socket
+	MasterName       string   // of kind sentinel
+	Username         string
+	Password         Secret
+	SentinelUsername string
+	SentinelPassword Secret
+	DB               int
+	TLS              bool
+	CAFile           string
+	CertFile         string
+	KeyFile          string
+	ServerName       string
+	Server           string // of kind embedded: path of redis-server, "" looks for one, "none" keeps the queue in the process
+	Window           int    // tasks
 }
 
 // Worker is how much this machine does at once.
@@ -69,6 +124,10 @@ type Worker struct {
 	Quiet   time.Duration
 	Grace   time.Duration
 	Temp    string // "" is the system's
+	Codec   worker.CodecRules
+
+	PreviewSamples int     // of the longer side at most; 0: no preview packs
+	PreviewShare   float64 // percent of a series' stored bytes
 }
 
 // Log is what is written to stderr while working.
@@ -98,28 +157,6 @@ func (e *Error) Error() string {
 	}
 	return fmt.Sprintf("configuration: %s: %s: %s", e.Where, e.Key, e.Why)
 }
-
-// Secret is a value that prints as asterisks. Reveal gives it out.
-type Secret string
-
-const redacted = "********"
-
-// String hides the secret from logs and errors.
-func (s Secret) String() string {
-	if s == "" {
-		return ""
-	}
-	return redacted
-}
-
-// GoString hides the secret from %#v.
-func (s Secret) GoString() string { return s.String() }
-
-// MarshalText hides the secret from JSON and YAML.
-func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
-
-// Reveal returns the secret itself, for whoever must present it.
-func (s Secret) Reveal() string { return string(s) }
 
 // under makes a path absolute: relative ones lie below base.
 func under(base, path string) string {

@@ -8,9 +8,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/radtier/radtier/roi"
 )
 
 // Sources says where to look for values.
@@ -18,7 +21,9 @@ type Sources struct {
 	File string // --config: must exist
 	Data string // --data
 	Env  func(string) string
-	Dir  string // current directory, absolute
+	// Environ is the whole environment as NAME=value, so that a misspelled name is found; nil is not looked at.
+	Environ []string
+	Dir     string // current directory, absolute
 
 	NoFile bool // read no file at all
 }
@@ -77,7 +82,7 @@ func Load(s Sources) (*Config, error) {
 }
 
 func load(s Sources, path string, raw []byte) (*Config, error) {
-	c := &Config{File: path, origins: map[string]string{}}
+	c := &Config{File: path, Regions: roi.DefaultPolicy(), origins: map[string]string{}}
 	keys := Keys()
 	for _, k := range keys {
 		if err := k.set(c, k.Default); err != nil {
@@ -97,6 +102,9 @@ func load(s Sources, path string, raw []byte) (*Config, error) {
 				return nil, err
 			}
 		}
+	}
+	if err := c.checkEnviron(s.Environ, keys); err != nil {
+		return nil, err
 	}
 	if s.Data != "" {
 		c.Data, c.origins["data"] = s.Data, "--data"
@@ -120,19 +128,101 @@ func (c *Config) resolve(dir string) error {
 		base = filepath.Dir(c.File)
 	}
 	c.Data = filepath.Clean(under(base, c.Data))
-	c.Catalog.Path = under(c.Data, c.Catalog.Path)
-	c.Worker.Temp = under(c.Data, c.Worker.Temp)
+	for _, path := range []*string{&c.Catalog.Path, &c.Worker.Temp, &c.Queue.CAFile, &c.Queue.CertFile, &c.Queue.KeyFile} {
+		*path = under(c.Data, *path)
+	}
 	if c.Tiers == nil {
 		c.Tiers = defaultTiers()
 	}
 	for i := range c.Tiers {
-		c.Tiers[i].Path = under(c.Data, c.Tiers[i].Path)
+		t := &c.Tiers[i]
+		t.Path, t.S3.CAFile = under(c.Data, t.Path), under(c.Data, t.S3.CAFile)
 	}
-	if c.Queue.Username != "" && c.Queue.Password == "" {
-		return &Error{Where: c.Origin("queue.username"), Key: "queue.username", Why: "it needs queue.password (or $RADTIER_QUEUE_PASSWORD)"}
+	for i := range c.Sources {
+		c.Sources[i].CAFile = under(c.Data, c.Sources[i].CAFile)
+	}
+	return c.checkTogether()
+}
+
+// checkTogether checks what concerns several keys.
+func (c *Config) checkTogether() error {
+	q := &c.Queue
+	for _, x := range []struct {
+		wrong    bool
+		key, why string
+	}{
+		{c.Catalog.Driver == "postgres" && c.Catalog.DSN == "", "catalog.driver", "postgres needs catalog.dsn (or $RADTIER_CATALOG_DSN)"},
+		{c.Catalog.Driver == "sqlite" && c.Catalog.DSN != "", "catalog.dsn", "it is for driver postgres: set catalog.driver: postgres"},
+		{q.Kind == "embedded" && strings.Join(q.Addresses, ",") != defaultAddress, "queue.addresses", "the embedded queue has no address: set queue.kind to redis, sentinel or cluster"},
+		{q.Kind != "cluster" && q.Kind != "sentinel" && len(q.Addresses) > 1, "queue.addresses", "one server is wanted here: several are for queue.kind sentinel or cluster"},
+		{q.Kind == "sentinel" && q.MasterName == "", "queue.kind", "sentinel needs queue.master_name"},
+		{q.Kind != "sentinel" && q.MasterName != "", "queue.master_name", "it is for queue.kind sentinel"},
+		{q.Kind != "sentinel" && q.SentinelPassword != "", "queue.sentinel_password", "it is for queue.kind sentinel"},
+		{q.Kind == "cluster" && q.DB != 0, "queue.db", "a cluster has database 0 only"},
+		{q.Kind != "redis" && q.Kind != "embedded" && strings.Contains(","+strings.Join(q.Addresses, ","), ",/"), "queue.addresses", "a unix socket is for queue.kind redis"},
+		{q.Username != "" && q.Password == "", "queue.username", "it needs queue.password (or $RADTIER_QUEUE_PASSWORD)"},
+		{q.SentinelUsername != "" && q.SentinelPassword == "", "queue.sentinel_username", "it needs queue.sentinel_password (or $RADTIER_QUEUE_SENTINEL_PASSWORD)"},
+		{(q.CertFile == "") != (q.KeyFile == ""), or(q.CertFile, "queue.cert_file", "queue.key_file"), "queue.cert_file and queue.key_file go together"},
+		{!q.TLS && q.CAFile != "", "queue.ca_file", "it needs queue.tls: true"},
+		{!q.TLS && q.CertFile != "", "queue.cert_file", "it needs queue.tls: true"},
+		{!q.TLS && q.ServerName != "", "queue.server_name", "it needs queue.tls: true"},
+	} {
+		if x.wrong {
+			return &Error{Where: c.Origin(x.key), Key: x.key, Why: x.why}
+		}
 	}
 	return nil
 }
+
+func or(value, ifSet, ifNot string) string {
+	if value != "" {
+		return ifSet
+	}
+	return ifNot
+}
+
+// checkEnviron finds environment variables that were meant for a key and are none.
+func (c *Config) checkEnviron(environ []string, keys []Key) error {
+	known := map[string]bool{"RADTIER_CONFIG": true}
+	sections := map[string]bool{"TIERS": true, "SOURCES": true}
+	for _, k := range keys {
+		known[k.Env()] = true
+		if section, _, ok := strings.Cut(k.Name, "."); ok {
+			sections[strings.ToUpper(section)] = true
+		}
+	}
+	for _, entry := range environ {
+		name, _, _ := strings.Cut(entry, "=")
+		rest, ours := strings.CutPrefix(name, "RADTIER_")
+		if !ours || known[name] {
+			continue
+		}
+		best, least := "", 3
+		for _, k := range keys {
+			if d := distance(k.Env(), name); d < least {
+				best, least = k.Env(), d
+			}
+		}
+		section, _, _ := strings.Cut(rest, "_")
+		switch {
+		case serviceLink.MatchString(name):
+		case rest == "WORKER_CODEC":
+			return &Error{Where: "$" + name, Why: "lists cannot be set by variables: write them into the configuration file"}
+		case best != "":
+			return &Error{Where: "$" + name, Why: "no key has this variable: do you mean $" + best + "?"}
+		case section == "TIERS" || section == "SOURCES":
+			return &Error{Where: "$" + name, Why: "lists cannot be set by variables: write them into the configuration file"}
+		case sections[section]:
+			return &Error{Where: "$" + name, Why: "no key has this variable; `radtier config example` lists all"}
+		default:
+			c.Ignored = append(c.Ignored, name)
+		}
+	}
+	return nil
+}
+
+// serviceLink matches what Kubernetes sets for a service that is called radtier-something.
+var serviceLink = regexp.MustCompile(`_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT|PORT_\d+_(TCP|UDP)(_(PROTO|PORT|ADDR))?)$`)
 
 // readFile reads the YAML text. shown is the file's name in messages.
 func (c *Config) readFile(shown string, raw []byte, keys []Key) error {
@@ -206,6 +296,18 @@ func (r *reader) mapping(n *yaml.Node, prefix string) error {
 		case name == "tiers":
 			r.c.origins["tiers"] = r.at(key)
 			return r.tiers(value)
+		case name == "sources":
+			r.c.origins["sources"] = r.at(key)
+			return r.sources(value)
+		case name == "worker.codec":
+			r.c.origins[name] = r.at(key)
+			return r.codecRules(value)
+		case known && k.List:
+			text, err := r.values(value, name)
+			if err != nil {
+				return err
+			}
+			return r.c.apply(k, text, r.at(value))
 		case known:
 			text, err := r.scalar(value, name)
 			if err != nil {
@@ -227,6 +329,22 @@ func (r *reader) scalar(n *yaml.Node, name string) (string, error) {
 		return "", nil
 	}
 	return n.Value, nil
+}
+
+// values reads a list, or a single value with commas.
+func (r *reader) values(n *yaml.Node, name string) (string, error) {
+	if n.Kind != yaml.SequenceNode {
+		return r.scalar(n, name)
+	}
+	var list []string
+	for _, v := range n.Content {
+		text, err := r.scalar(follow(v), name)
+		if err != nil {
+			return "", err
+		}
+		list = append(list, text)
+	}
+	return strings.Join(list, ","), nil
 }
 
 // nearest suggests what was meant.

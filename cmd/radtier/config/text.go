@@ -5,20 +5,36 @@ import (
 	"strings"
 )
 
-// tiersExample stands for the default of the one key that is a list.
-const tiersExample = `# Object stores, hot to cold. New studies, manifests and hot bundles go to the first.
-#   name     Name of the tier in manifests: never rename one that is in use.
-#   kind     file: objects are files in a directory.
-#   path     Directory of kind file, relative to ` + "`data`" + `.
-#   classes  Storage classes, hot to cold, each a directory below path; new objects get the first. Per class:
-#            name, min_days (billed at least), archive (must be restored to be read), restore_delay.
-tiers:
-  - name: hot
-    kind: file
-    path: objects
-    classes:
-      - name: STANDARD
-`
+// listsExample stands for the defaults of the two keys that are lists of entries.
+func listsExample() string {
+	var b strings.Builder
+	b.WriteString("# Object stores, hot to cold. New studies, manifests and hot bundles go to the first.\n")
+	describe := func(items []item) {
+		for _, it := range items {
+			if it.kind == "s3" {
+				continue
+			}
+			fmt.Fprintf(&b, "#   %-14s %s\n", it.name, it.doc)
+		}
+	}
+	describe(tierItems())
+	b.WriteString("#   classes        Storage classes, hot to cold; new objects get the first. Of kind file each is a directory below path. Per class:\n" +
+		"#                  name, min_days (billed at least), archive (must be restored to be read), restore_delay (kind file).\n" +
+		"# Of kind s3 (bucket is all that must be there):\n")
+	for _, it := range tierItems() {
+		if it.kind == "s3" {
+			fmt.Fprintf(&b, "#   %-14s %s\n", it.name, it.doc)
+		}
+	}
+	b.WriteString("tiers:\n  - name: hot\n    kind: file\n    path: objects\n    classes:\n      - name: STANDARD\n\n" +
+		"# Buckets that `radtier ingest s3://bucket/prefix` reads; one without an entry is reached with the SDK's own environment.\n" +
+		"# An entry has " + names(sourceItems(), "") + ", with the meanings above.\n" +
+		"sources: []\n")
+	return b.String()
+}
+
+// beforeCodec is the key after which the rules of `worker.codec` are listed.
+const beforeCodec = "worker.temp"
 
 // Example is a configuration file with every key, its documentation and its default.
 func Example() string {
@@ -32,7 +48,7 @@ func Example() string {
 		if s, rest, ok := strings.Cut(k.Name, "."); ok {
 			if s != section {
 				if section == "" {
-					b.WriteString("\n" + tiersExample)
+					b.WriteString("\n" + listsExample())
 				}
 				fmt.Fprintf(&b, "\n%s:\n", s)
 				section = s
@@ -48,7 +64,14 @@ func Example() string {
 		if k.Unit != "" {
 			unit = "In " + k.Unit + ". "
 		}
-		fmt.Fprintf(&b, "%s# %s$%s\n%s%s: %s\n", indent, unit, k.Env(), indent, name, quote(k.Default))
+		value := quote(k.Default)
+		if k.List {
+			value = "[" + value + "]"
+		}
+		fmt.Fprintf(&b, "%s# %s$%s\n%s%s: %s\n", indent, unit, k.Env(), indent, name, value)
+		if k.Name == beforeCodec {
+			b.WriteString(codecExample())
+		}
 	}
 	return b.String()
 }
@@ -82,12 +105,19 @@ func Markdown() string {
 	}
 	for _, k := range Keys() {
 		if strings.HasPrefix(k.Name, "catalog.driver") {
-			for _, t := range TierKeys() {
+			for _, t := range append(TierKeys(), SourceKeys()...) {
 				row(t, "")
 			}
 		}
 		row(k, "`"+k.Env()+"`")
+		if k.Name == beforeCodec {
+			for _, c := range codecKeys() {
+				row(c, "")
+			}
+		}
 	}
-	b.WriteString("\n`queue.password` is never printed: `config show`, logs and errors have asterisks in its place.\n")
+	b.WriteString("\nSecrets (passwords, keys of buckets, the password in `catalog.dsn`) are never printed: `config show`, logs and errors have asterisks in their place.\n" +
+		"A `RADTIER_` variable that resembles a key, or begins like a section, and is none is an error; others are ignored, and `config check` lists them.\n\n" +
+		"A file for production, with Ceph RGW, PostgreSQL and Redis Sentinel, is [production.yaml](production.yaml).\n")
 	return b.String()
 }

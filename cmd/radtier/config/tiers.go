@@ -5,7 +5,6 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"github.com/radtier/radtier/internal/catalog"
 	"github.com/radtier/radtier/internal/objstore"
 	"github.com/radtier/radtier/internal/objstore/tiers"
 )
@@ -34,27 +33,63 @@ func (r *reader) tiers(n *yaml.Node) error {
 	return nil
 }
 
+// item reads one entry of a list by the table of its keys. classes is called for the key of that name, if there may be one.
+func (r *reader) item(n *yaml.Node, prefix string, items []item, t *Tier, classes func(*yaml.Node) error) error {
+	at := map[string]*yaml.Node{}
+	err := r.each(n, prefix, func(name string, key, value *yaml.Node) error {
+		short := name[len(prefix):]
+		at[short] = key
+		if short == "classes" && classes != nil {
+			return classes(value)
+		}
+		it, ok := find(items, short)
+		if !ok {
+			return r.fail(key, name, "there is no such key%s; an entry has %s", nearestOf(short, items), names(items, ""))
+		}
+		text, err := r.scalar(value, name)
+		if err != nil {
+			return err
+		}
+		if err := it.set(t, text); err != nil {
+			return r.fail(value, name, "%v", err)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, it := range items { // in the order of the table, so that the same file has the same error
+		if key := at[it.name]; key != nil && it.kind != "" && it.kind != t.Kind {
+			return r.fail(key, prefix+it.name, "it is for kind %s only; an entry of kind %s has %s", it.kind, t.Kind, names(items, t.Kind))
+		}
+	}
+	if t.Kind != "s3" {
+		return nil
+	}
+	if t.S3.Bucket == "" {
+		return r.fail(n, prefix+"bucket", "it is missing: name the bucket")
+	}
+	if (t.S3.AccessKey == "") != (t.S3.SecretKey == "") {
+		return r.fail(n, prefix+"secret_key", "access_key and secret_key go together: give both, or none and set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
+	}
+	return nil
+}
+
+func nearestOf(name string, items []item) string {
+	for _, it := range items {
+		if distance(it.name, name) <= 2 {
+			return ": do you mean " + it.name + "?"
+		}
+	}
+	return ""
+}
+
 func (r *reader) tier(n *yaml.Node) (Tier, error) {
 	t := Tier{Kind: "file"}
-	err := r.each(n, "tiers[].", func(name string, key, value *yaml.Node) (err error) {
-		switch name {
-		case "tiers[].name":
-			if t.Name, err = r.scalar(value, name); err == nil {
-				if catalog.CheckTenant(t.Name) != nil { // the same rule
-					err = r.fail(value, name, "%q is no name of a tier: 1 to 64 letters, digits and ._-", t.Name)
-				}
-			}
-		case "tiers[].kind":
-			if t.Kind, err = r.scalar(value, name); err == nil && t.Kind != "file" {
-				err = r.fail(value, name, "%q is not known: use file", t.Kind)
-			}
-		case "tiers[].path":
-			t.Path, err = r.scalar(value, name)
-		case "tiers[].classes":
-			t.Classes, err = r.classes(value)
-		default:
-			err = r.fail(key, name, "there is no such key; a tier has name, kind, path and classes")
-		}
+	var delayed *yaml.Node
+	err := r.item(n, "tiers[].", tierItems(), &t, func(value *yaml.Node) (err error) {
+		t.Classes, err = r.classes(value)
+		delayed = value
 		return err
 	})
 	switch {
@@ -62,12 +97,41 @@ func (r *reader) tier(n *yaml.Node) (Tier, error) {
 		return t, err
 	case t.Name == "":
 		return t, r.fail(n, "tiers[].name", "a tier needs a name")
-	case t.Path == "":
+	case t.Kind == "file" && t.Path == "":
 		return t, r.fail(n, "tiers[].path", "tier %s needs a directory", t.Name)
-	case t.Classes == nil:
+	case t.Kind == "file" && t.Classes == nil:
 		t.Classes = tiers.Classes{{Name: "STANDARD"}}
+	case t.Kind == "s3":
+		for _, c := range t.Classes {
+			if c.RestoreDelay != 0 {
+				return t, r.fail(delayed, "tiers[].classes[].restore_delay", "it is for kind file only: a bucket's provider decides how long a restore takes")
+			}
+		}
 	}
 	return t, nil
+}
+
+func (r *reader) sources(n *yaml.Node) error {
+	if isNull(n) {
+		return nil
+	}
+	if n.Kind != yaml.SequenceNode {
+		return r.fail(n, "sources", "a list of buckets is wanted here")
+	}
+	seen := map[string]bool{}
+	for _, entry := range n.Content {
+		entry = follow(entry)
+		t := Tier{Kind: "s3"}
+		if err := r.item(entry, "sources[].", sourceItems(), &t, nil); err != nil {
+			return err
+		}
+		if seen[t.S3.Bucket] {
+			return r.fail(entry, "sources[].bucket", "two sources are bucket %q", t.S3.Bucket)
+		}
+		seen[t.S3.Bucket] = true
+		r.c.Sources = append(r.c.Sources, Source{t.S3})
+	}
+	return nil
 }
 
 func (r *reader) classes(n *yaml.Node) (tiers.Classes, error) {

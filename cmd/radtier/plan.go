@@ -1,0 +1,261 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/radtier/radtier/lifecycle"
+	"github.com/radtier/radtier/lifecycle/policy"
+)
+
+func newPlan(p *program) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "plan",
+		Short: "Say what a policy would move and delete now, and why",
+		Long: `A plan lists, for every study with something due, what a policy would do with it and why. It is written into the hot
+tier as lines that are chained by their digests, and named by the digest of the whole: who approves the name approves every line. Making
+a plan moves and deletes nothing.
+
+  radtier plan make policy.yaml
+  radtier plan make policy.yaml --at 2027-06-01    # a rehearsal for another day
+  radtier plan show DIGEST
+  radtier plan apply DIGEST policy.yaml --yes`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newPlanMake(p), newPlanShow(p), newPlanApply(p))
+	return cmd
+}
+
+// planLine is a plan in short.
+type planLine struct {
+	Digest string `json:"digest"`
+	*lifecycle.Plan
+}
+
+func newPlanMake(p *program) *cobra.Command {
+	var o lifecycle.PlanOptions
+	var at string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "make POLICY",
+		Short: "Make a plan",
+		Long: `Decides about every study that is due: those that changed, those of which time has changed what the policy says, and all of
+them after a change of the policy. A study with nothing to do is not looked at again before the day that its answer names.
+
+  radtier plan make policy.yaml
+  radtier plan make policy.yaml --limit 1000
+  radtier plan make policy.yaml --at 2027-06-01    # as of the beginning of that day; it looks at all studies, and cannot be applied`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if o.Limit < 0 {
+				return usagef("--limit %d: must be 1 or more, 0 is all", o.Limit)
+			}
+			if o.Policy, err = policy.LoadFile(args[0]); err != nil {
+				return usageError{err}
+			}
+			o.Now = time.Now()
+			if at != "" {
+				day, err := policy.ParseDay(at)
+				if err != nil {
+					return usagef("--at: %w", err)
+				}
+				o.Now, o.Rehearse = day.Start(o.Policy.Zone), true
+			}
+			ctx := cmd.Context()
+			a, err := p.open(ctx, openExisting)
+			if err != nil {
+				return err
+			}
+			defer a.Close()
+			o.Hot = a.cfg.Tiers[0].Name
+			bar := p.newProgress()
+			o.Progress = func(n int64) { bar.show(-1, fmt.Sprintf("%d studies looked at", n)) }
+			plan, digest, err := lifecycle.MakePlan(ctx, a.db, a.stores.Hot(), o)
+			bar.clear()
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(p.stdout, planLine{digest, plan})
+			}
+			return printPlan(p.stdout, plan, digest)
+		},
+	}
+	cmd.Flags().StringVar(&at, "at", "", "decide as of the beginning of this `DAY` (2027-06-01), not now")
+	cmd.Flags().IntVar(&o.Limit, "limit", 0, "look at so many studies at most")
+	cmd.Flags().StringVar(&o.By, "by", "", "`NAME` of who makes the plan")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+// printPlan prints what a plan comes to.
+func printPlan(w io.Writer, plan *lifecycle.Plan, digest string) error {
+	fmt.Fprintf(w, "plan %s of policy %s: %s looked at, %s with something to do\n", digest[:16], shown(plan.Policy), plural(int(plan.Studies), "study"), plural(int(plan.Lines), "study"))
+	if len(plan.Totals) > 0 {
+		fmt.Fprintln(w)
+		t := table{head: []string{"action", "what", "from", "to", ">studies", ">objects", ">bytes"}}
+		for _, x := range plan.Totals {
+			t.add(string(x.Action), string(x.Class), shown(x.Tier), or(shown(x.To), "-"), fmt.Sprint(x.Studies), fmt.Sprint(x.Objects), bytesText(x.Bytes))
+		}
+		if err := t.print(w); err != nil {
+			return err
+		}
+	}
+	if len(plan.Blocked) > 0 {
+		fmt.Fprintln(w, "\ndue to be deleted, and kept because of:")
+		t := table{head: []string{"what", "reason", ">studies", ">bytes"}}
+		for _, x := range plan.Blocked {
+			t.add(string(x.Class), string(x.Reason), fmt.Sprint(x.Count), bytesText(x.Bytes))
+		}
+		if err := t.print(w); err != nil {
+			return err
+		}
+	}
+	for _, s := range plan.Skipped {
+		fmt.Fprintf(w, "left out: study %s: %s\n", cut(s.Study, 8), shown(s.Reason))
+	}
+	if plan.Unlisted > 0 {
+		fmt.Fprintf(w, "left out: %d more\n", plan.Unlisted)
+	}
+	end := "nothing was moved or deleted"
+	if plan.Rehearsal {
+		end = "a rehearsal for " + timeText(plan.At) + ": it cannot be applied"
+	}
+	_, err := fmt.Fprintf(w, "\n%s; `radtier plan show %s` prints every line with its reasons\n", end, digest[:16])
+	return err
+}
+
+func newPlanShow(p *program) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "show DIGEST",
+		Short: "Print every line of a plan, and check its chain",
+		Long: `Prints a plan, line by line, with its reasons. The plan is named by its digest or by 8 or more digits that it begins with. Lines that
+are not those that the digest stands for are an error, and nothing of that part is printed.
+
+  radtier plan show 1f3c5d7e9a0b2c4d
+  radtier plan show 1f3c5d7e9a0b2c4d --json    # one JSON object a line`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx := cmd.Context()
+			a, err := p.open(ctx, openToRead)
+			if err != nil {
+				return err
+			}
+			defer a.Close()
+			plan, digest, err := lifecycle.LoadPlan(ctx, a.stores.Hot(), args[0])
+			if err != nil {
+				return err
+			}
+			for l, err := range plan.Read(ctx, a.stores.Hot()) {
+				if err == nil && asJSON {
+					err = printLine(p.stdout, l)
+				} else if err == nil {
+					err = printPlanned(p.stdout, l)
+				}
+				if err != nil {
+					return err
+				}
+			}
+			if asJSON {
+				return nil
+			}
+			return printPlan(p.stdout, plan, digest)
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object a line")
+	return cmd
+}
+
+func newPlanApply(p *program) *cobra.Command {
+	var o lifecycle.ApplyOptions
+	var yes, asJSON bool
+	var percent float64
+	cmd := &cobra.Command{
+		Use:   "apply DIGEST POLICY",
+		Short: "Queue the moves of a plan that was approved",
+		Long: `Decides every line of a plan again. Lines of studies that have changed since are skipped and listed. Without --yes it only says what would be
+done. The moves are side jobs of the workers: each copies a class of a study to a new key on its tier, verifies the copy, and commits; the old
+objects go with the next sweep after its grace period. This version deletes nothing: what is due for the trash is counted and stays.
+
+Refused as a whole: a plan of another policy or edition, a rehearsal, one that is older than 7 days, and one of which too many lines were skipped.
+
+  radtier plan apply 1f3c5d7e9a0b2c4d policy.yaml
+  radtier plan apply 1f3c5d7e9a0b2c4d policy.yaml --yes
+  radtier worker --once`,
+		Args: cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if percent < 0 || percent > 100 {
+				return usagef("--max-skipped %g: must be 0 to 100 percent", percent)
+			}
+			if o.Policy, err = policy.LoadFile(args[1]); err != nil {
+				return usageError{err}
+			}
+			ctx := cmd.Context()
+			a, err := p.open(ctx, openExisting)
+			if err != nil {
+				return err
+			}
+			defer a.Close()
+			o.Hot, o.Now, o.Queue, o.MaxSkipped = a.cfg.Tiers[0].Name, time.Now(), yes, max(percent/100, 1e-9)
+			for _, tier := range o.Policy.Tiers {
+				if _, err := a.stores.Tier(tier); err != nil {
+					return fmt.Errorf("policy %s names tier %q, which the configuration does not have: add it to `tiers`", o.Policy.Name, tier)
+				}
+			}
+			bar := p.newProgress()
+			o.Progress = func(n int64) { bar.show(-1, fmt.Sprintf("%d lines looked at", n)) }
+			r, err := lifecycle.Apply(ctx, a.db, a.stores.Hot(), args[0], o)
+			bar.clear()
+			if r != nil {
+				err = errors.Join(p.printApplied(r, err != nil, asJSON), err)
+			}
+			return err
+		},
+	}
+	cmd.Flags().BoolVar(&yes, "yes", false, "queue the moves, do not only say what would be done")
+	cmd.Flags().Float64Var(&percent, "max-skipped", 100*lifecycle.DefaultMaxSkipped, "refuse the plan if more than so many `PERCENT` of its lines were skipped")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func (p *program) printApplied(r *lifecycle.Applied, refused, asJSON bool) error {
+	if asJSON {
+		return printJSON(p.stdout, r)
+	}
+	for _, s := range r.Skipped {
+		fmt.Fprintf(p.stdout, "skipped: study %s: %s\n", cut(s.Study, 8), shown(s.Reason))
+	}
+	what, next := "would be queued", "; nothing was done: --yes queues them"
+	switch {
+	case refused && !r.Queued:
+		next = "; nothing was done"
+	case r.Queued:
+		what, next = "queued", "; workers carry them out: `radtier worker --once`, or a worker that runs"
+	}
+	_, err := fmt.Fprintf(p.stdout, "%s, %s %s; %d skipped, %d due for the trash and left%s\n", plural(int(r.Moves), "move"), bytesText(r.Bytes), what, r.Skips, r.Left, next)
+	return err
+}
+
+func printPlanned(w io.Writer, l lifecycle.Line) error {
+	for _, s := range l.Steps {
+		to := ""
+		if s.To != "" {
+			to = " to " + shown(s.To)
+		}
+		if _, err := fmt.Fprintf(w, "study %s, %s, %s on %s: %s%s\n", l.Study[:8], s.Class, bytesText(s.Bytes), shown(s.Tier), s.Action, to); err != nil {
+			return err
+		}
+		for _, why := range s.Why {
+			if _, err := fmt.Fprintf(w, "  %s\n", shown(why)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
