@@ -448,7 +448,9 @@ func (p *Pipeline) keepLease(ctx context.Context, job catalog.Job, lost context.
 			case <-tick.C:
 			}
 			if err := p.db.Renew(ctx, job.ID, job.Attempt, p.lease); errors.Is(err, catalog.ErrStale) {
-				lost(err)
+				if !p.decided(ctx, job) {
+					lost(err)
+				}
 				return
 			} else if err != nil && ctx.Err() == nil {
 				p.log.Warn("lease not renewed; trying again", "job", job.ID, "err", err)
@@ -456,4 +458,10 @@ func (p *Pipeline) keepLease(ctx context.Context, job catalog.Job, lost context.
 		}
 	}()
 	return done
+}
+
+// decided reports whether this very attempt closed its job: there is no lease left to renew, and what it decided is yet to be published.
+func (p *Pipeline) decided(ctx context.Context, job catalog.Job) bool {
+	now, err := p.db.Job(ctx, job.ID)
+	return err == nil && now.State == catalog.JobDone && now.Attempt == job.Attempt
 }
