@@ -98,12 +98,17 @@ func (s *Store) copyInParts(ctx context.Context, from string, p *pending) error 
 		last := min(first+partBytes, p.size) - 1
 		number := aws.Int32(int32(i + 1))
 		group.Go(func() error {
-			out, err := s.api.UploadPartCopy(groupCtx, &s3.UploadPartCopyInput{
+			if groupCtx.Err() != nil {
+				return context.Cause(groupCtx)
+			}
+			longer, done := outlive(groupCtx, partGrace)
+			defer done()
+			out, err := s.api.UploadPartCopy(longer, &s3.UploadPartCopyInput{
 				Bucket: &s.o.Bucket, Key: s.fullKey(p.key), UploadId: created.UploadId, PartNumber: number,
 				CopySource: s.copySource(from), CopySourceRange: aws.String(fmt.Sprintf("bytes=%d-%d", first, last)),
 			})
 			if err != nil {
-				return failure(groupCtx, "copy to", p.key, err)
+				return failure(longer, "copy to", p.key, err)
 			}
 			if out.CopyPartResult == nil || aws.ToString(out.CopyPartResult.ETag) == "" {
 				return &objstore.TransientError{Op: "copy to", Key: p.key, Err: errors.New("the server copied a part and did not say what it made")}

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"net/http"
 	"slices"
 	"testing"
 	"time"
@@ -89,6 +91,40 @@ func TestFailedPutsAbort(t *testing.T) {
 			t.Errorf("Put of a body that is too short: got %v, want a *SizeError", err)
 		}
 		wantNothing(t, s, "short")
+		leaks(t, s)
+	})
+}
+
+// TestFailedCopyWaits: a part that the server still copies when another one is refused does not come after the abort, which some
+// servers take for a new upload.
+func TestFailedCopyWaits(t *testing.T) {
+	each(t, func(t *testing.T, f *front, s *Store) {
+		s.o.test.largestCopy, s.o.test.copyPart, s.o.Concurrency = 6<<20, 5<<20, 2
+		const size = 12<<20 + 5
+		if _, err := put(t, s, "from", size, size); err != nil {
+			t.Fatal(err)
+		}
+		var wait time.Duration
+		f.interfere(func(w http.ResponseWriter, r *http.Request, pass http.HandlerFunc) {
+			switch r.URL.Query().Get("partNumber") {
+			case "1": // does not notice that its client is gone
+				pass(w, r.WithContext(context.WithoutCancel(r.Context())))
+			case "2": // at some moment of the other one
+				time.Sleep(wait)
+				reply(w, 403, "AccessDenied")
+			default:
+				pass(w, r)
+			}
+		}, nil)
+		for n := range 12 {
+			wait = time.Duration(n) * 3 * time.Millisecond
+			if _, err := s.Copy(t.Context(), "from", fmt.Sprint("broken", n), ""); err == nil || objstore.IsTransient(err) {
+				t.Errorf("Copy with a part that is refused: got %v, want a lasting error", err)
+			}
+		}
+		time.Sleep(500 * time.Millisecond) // what is on its way arrives
+		f.interfere(nil, nil)
+		wantNothing(t, s, "broken0")
 		leaks(t, s)
 	})
 }
