@@ -4,6 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/radtier/radtier/internal/catalog"
@@ -17,6 +21,7 @@ var (
 	ErrPlanOld       = errors.New("the plan is too old: make a new one")
 	ErrPlanRehearsal = errors.New("the plan is a rehearsal for another day and cannot be applied")
 	ErrPlanChanged   = errors.New("too much has changed since the plan was made: make a new one")
+	ErrPlanLarge     = errors.New("the plan deletes more than the policy's breaker allows of one hospital within 24 hours")
 )
 
 // ApplyOptions says how a plan is applied.
@@ -29,6 +34,8 @@ type ApplyOptions struct {
 	// MaxAge is how old a plan may be; default 7 days. MaxSkipped is the share of lines that may have changed; default 5 %.
 	MaxAge     time.Duration
 	MaxSkipped float64
+	// By is who applies it: needed where something is deleted. Large, a reason, lets it delete more than the breaker of the policy allows.
+	By, Large string
 	// Progress, if set, is told now and then how many lines were looked at; each is looked at twice.
 	Progress func(lines int64)
 }
@@ -46,14 +53,17 @@ type Applied struct {
 	Lines   int64     `json:"lines"`
 	Moves   int64     `json:"moves"` // queued, or that would be
 	Bytes   int64     `json:"bytes"` // of the moves
-	Left    int64     `json:"left"`  // steps that delete something: this version carries out none
+	Trash   int64     `json:"trash"` // classes of studies that go into the trash
+	Trashed int64     `json:"trash_bytes"`
+	Left    int64     `json:"left"`  // what is over in the trash: this version purges nothing
 	Skips   int64     `json:"skips"` // lines of studies that have changed
 	Skipped []Skipped `json:"skipped,omitempty"`
 }
 
 // Apply carries a plan out. Every line is decided again, as of now and for what is there now: a line holds only for the generation and the facts that it
 // names, and if the policy still says the same; others are skipped and listed. A plan is refused as a whole, before anything is queued, if the policy is
-// another one, if it is too old or a rehearsal, or if too many lines were skipped. Moves become side jobs; applying a plan twice queues nothing twice that
+// another one, if it is too old or a rehearsal, if too many lines were skipped, or if it deletes more of a tenant than the breaker allows within 24 hours, what other
+// plans have queued included. Moves and what goes into the trash become side jobs; applying a plan twice queues nothing twice that
 // is not done yet, and what is done already is skipped.
 func Apply(ctx context.Context, db *catalog.DB, store objstore.Store, name string, o ApplyOptions) (*Applied, error) {
 	if o.MaxAge == 0 {
@@ -77,7 +87,7 @@ func Apply(ctx context.Context, db *catalog.DB, store objstore.Store, name strin
 	if err != nil {
 		return nil, fmt.Errorf("plan %.16s: %w", digest, err)
 	}
-	a := &applier{db: db, store: store, o: o, plan: plan, digest: digest}
+	a := &applier{db: db, store: store, o: o, plan: plan, digest: digest, tenants: map[string]*deletions{}}
 	sure, err := a.pass(ctx, false)
 	if err != nil {
 		return nil, fmt.Errorf("plan %.16s: %w", digest, err)
@@ -85,8 +95,14 @@ func Apply(ctx context.Context, db *catalog.DB, store objstore.Store, name strin
 	if sure.Skips > int64(o.MaxSkipped*float64(plan.Lines)) {
 		return sure, fmt.Errorf("plan %.16s: %w (%d of %d studies, at most %.0f %%)", digest, ErrPlanChanged, sure.Skips, plan.Lines, 100*o.MaxSkipped)
 	}
+	if err := a.breaker(ctx); err != nil {
+		return sure, fmt.Errorf("plan %.16s: %w", digest, err)
+	}
 	if !o.Queue {
 		return sure, nil
+	}
+	if sure.Trash > 0 && strings.TrimSpace(o.By) == "" {
+		return sure, fmt.Errorf("plan %.16s: it puts something into the trash, so it must be said who applies it", digest)
 	}
 	done, err := a.pass(ctx, true)
 	if err != nil {
@@ -96,12 +112,53 @@ func Apply(ctx context.Context, db *catalog.DB, store objstore.Store, name strin
 }
 
 type applier struct {
-	db     *catalog.DB
-	store  objstore.Store
-	o      ApplyOptions
-	plan   *Plan
-	digest string
-	seen   int64
+	db      *catalog.DB
+	store   objstore.Store
+	o       ApplyOptions
+	plan    *Plan
+	digest  string
+	seen    int64
+	tenants map[string]*deletions
+}
+
+// deletions of one tenant.
+type deletions struct {
+	studies int64 // that the plan deletes something of
+	most    int64 // within 24 hours, by all plans
+}
+
+// deleting notes, in the first pass, that the plan deletes something of a study.
+func (a *applier) deleting(ctx context.Context, tenant string) error {
+	d := a.tenants[tenant]
+	if d == nil {
+		all, err := a.db.CountStudies(ctx, tenant)
+		if err != nil {
+			return err
+		}
+		b := a.o.Policy.Breaker
+		d = &deletions{most: max(int64(b.Studies), int64(b.Share*float64(all)))}
+		if a.o.Large != "" {
+			d.most = math.MaxInt64
+		}
+		a.tenants[tenant] = d
+	}
+	d.studies++
+	return nil
+}
+
+// breaker refuses the plan if it deletes too much of any tenant.
+func (a *applier) breaker(ctx context.Context) error {
+	for _, tenant := range slices.Sorted(maps.Keys(a.tenants)) {
+		d := a.tenants[tenant]
+		have, err := a.db.Deletions(ctx, tenant)
+		if err != nil {
+			return err
+		}
+		if have+d.studies > d.most {
+			return fmt.Errorf("%w: %d studies of %s, %d were queued before, at most %d", ErrPlanLarge, d.studies, tenant, have, d.most)
+		}
+	}
+	return nil
 }
 
 // pass looks at every line, and queues what it is to do.
@@ -168,21 +225,67 @@ func (a *applier) changed(ctx context.Context, l *Line) (why string, err error) 
 	return "", nil
 }
 
-// line does what a line says.
+// line does what a line says, or counts it.
 func (a *applier) line(ctx context.Context, l *Line, r *Applied, queue bool) error {
+	counted := false
 	for _, s := range l.Steps {
-		if s.Action != policy.Move {
+		switch s.Action {
+		case policy.Move:
+			r.Moves, r.Bytes = r.Moves+1, r.Bytes+s.Bytes
+			if !queue {
+				continue
+			}
+			args := MoveArgs{Class: s.Class, From: s.Tier, To: s.To, Plan: a.digest, Line: l.Number}
+			if _, err := a.db.QueueSide(ctx, l.Tenant, l.Study, ActionMove, args.String()); err != nil {
+				return err
+			}
+		case policy.Trash:
+			if err := a.trash(ctx, l, s, r, queue, &counted); err != nil {
+				return err
+			}
+		default:
 			r.Left++
-			continue
-		}
-		r.Moves, r.Bytes = r.Moves+1, r.Bytes+s.Bytes
-		if !queue {
-			continue
-		}
-		args := MoveArgs{Class: s.Class, From: s.Tier, To: s.To, Plan: a.digest, Line: l.Number}
-		if _, err := a.db.QueueSide(ctx, l.Tenant, l.Study, ActionMove, args.String()); err != nil {
-			return err
 		}
 	}
 	return nil
+}
+
+// queued reports whether an open job puts the class into the trash already, as this plan says: it was applied before and stopped on its way.
+func (a *applier) queued(ctx context.Context, l *Line, class catalog.Class) (bool, error) {
+	open, err := a.db.OpenSides(ctx, l.Tenant, l.Study, ActionTrash)
+	if err != nil {
+		return false, err
+	}
+	for _, args := range open {
+		if b, err := ParseTrash(args); err == nil && b.Class == class && b.Plan == a.digest {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// trash puts a class into the trash. What a study has of it on several tiers goes together; the study is counted once.
+func (a *applier) trash(ctx context.Context, l *Line, s Step, r *Applied, queue bool, counted *bool) error {
+	r.Trashed += s.Bytes
+	if i := slices.IndexFunc(l.Steps, func(o Step) bool { return o.Class == s.Class }); l.Steps[i].Tier != s.Tier {
+		return nil
+	}
+	r.Trash++
+	if is, err := a.queued(ctx, l, s.Class); is || err != nil {
+		return err
+	}
+	if !queue {
+		if *counted {
+			return nil
+		}
+		*counted = true
+		return a.deleting(ctx, l.Tenant)
+	}
+	if a.tenants[l.Tenant] == nil { // in the first pass its jobs were open; it is not asked twice
+		return nil
+	}
+	args := TrashArgs{Class: s.Class, Policy: a.plan.PolicySHA256, Plan: a.digest, Line: l.Number, By: a.o.By, Large: a.o.Large}
+	_, err := a.db.QueueDeletion(ctx, l.Tenant, l.Study, ActionTrash, args.String(), a.tenants[l.Tenant].most, !*counted)
+	*counted = true
+	return err
 }

@@ -46,9 +46,15 @@ func FactsOf(p *policy.Policy, s catalog.Study, b *catalog.Brief, hot string) *p
 	return f
 }
 
+// FactsOfManifest are the facts of a study that nothing waits for, all from one generation.
+func FactsOfManifest(p *policy.Policy, m *catalog.Manifest, hot string) *policy.Facts {
+	b := catalog.BriefOf(m)
+	return FactsOf(p, catalog.RowOf(m), &b, hot)
+}
+
 // addHolding adds objects of a class and tier to the artifact that they are part of.
 func addHolding(list []policy.Artifact, o *catalog.BriefObject, hot string) []policy.Artifact {
-	a := policy.Artifact{Class: o.Class, Tier: cmp.Or(o.Tier, hot), Since: o.Start(), Bytes: o.Bytes, Objects: o.Objects}
+	a := policy.Artifact{Class: o.Class, Tier: cmp.Or(o.Tier, hot), Since: o.Start(), Bytes: o.Bytes, Objects: o.Objects, Trashed: o.InTrash()}
 	i := slices.IndexFunc(list, func(b policy.Artifact) bool { return b.Class == a.Class && b.Tier == a.Tier })
 	if i < 0 {
 		return append(list, a)

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -133,6 +134,9 @@ func MakePlan(ctx context.Context, db *catalog.DB, store objstore.Store, o PlanO
 		Plan: Plan{Schema: PlanSchema, At: o.Now.UTC().Truncate(time.Millisecond), By: o.By, Policy: o.Policy.Name, PolicySHA256: o.Policy.Digest, Rehearsal: o.Rehearse, Parts: []Part{}, Totals: []Total{}, Blocked: []Blocked{}}}
 	p.ID = newPlanID(o.Now)
 	p.Last = digestOf([]byte(p.ID))
+	if err := p.keepPolicy(ctx); err != nil {
+		return nil, "", fmt.Errorf("plan: %w", err)
+	}
 	if err := p.run(ctx); err != nil {
 		return nil, "", fmt.Errorf("plan: %w", err)
 	}
@@ -332,4 +336,16 @@ func (p *planner) flush(ctx context.Context) error {
 func (p *planner) put(ctx context.Context, key string, raw []byte) error {
 	_, err := p.store.Put(ctx, key, bytes.NewReader(raw), objstore.PutOptions{Size: int64(len(raw)), SHA256: sha256.Sum256(raw)})
 	return err
+}
+
+// keepPolicy leaves the policy beside the plan, for the workers that carry it out.
+func (p *planner) keepPolicy(ctx context.Context) error {
+	key := policyKey(p.o.Policy.Digest)
+	if _, err := p.store.Head(ctx, key); !errors.Is(err, objstore.ErrNotFound) {
+		return err
+	}
+	if err := p.put(ctx, key, p.o.Policy.Source); err != nil && !errors.Is(err, objstore.ErrExists) { // by another plan, at this moment
+		return err
+	}
+	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/radtier/radtier/internal/catalog"
 	"github.com/radtier/radtier/internal/dcm"
 	"github.com/radtier/radtier/internal/objstore"
+	"github.com/radtier/radtier/lifecycle"
 )
 
 // OutcomeKind is what an error means for a job.
@@ -21,10 +22,11 @@ const (
 	OutcomeSnooze                        // waits for something known (a restore, a sender): no fault of the study
 	OutcomeRequeue                       // this worker gave it back: ready at once, not counted
 	OutcomeQuarantine                    // will never work: a person must look
+	OutcomeDrop                          // need not be done any more: a later plan decides again
 )
 
 func (k OutcomeKind) String() string {
-	return [...]string{"done", "stale", "retry", "snooze", "requeue", "quarantine"}[k]
+	return [...]string{"done", "stale", "retry", "snooze", "requeue", "quarantine", "drop"}[k]
 }
 
 // Outcome is what happens to a job next.
@@ -36,7 +38,7 @@ type Outcome struct {
 
 func (o Outcome) level() slog.Level {
 	switch o.Kind {
-	case OutcomeDone, OutcomeStale, OutcomeSnooze, OutcomeRequeue:
+	case OutcomeDone, OutcomeStale, OutcomeSnooze, OutcomeRequeue, OutcomeDrop:
 		return slog.LevelInfo
 	case OutcomeRetry:
 		return slog.LevelWarn
@@ -58,6 +60,8 @@ func OutcomeOf(err error, failures int) Outcome {
 		return Outcome{Kind: OutcomeStale}
 	case errors.Is(err, catalog.ErrPoison), errors.Is(err, catalog.ErrFork), errors.Is(err, errPanic):
 		return Outcome{Kind: OutcomeQuarantine, Reason: err.Error()}
+	case errors.Is(err, lifecycle.ErrNotDue), errors.Is(err, catalog.ErrBusy):
+		return Outcome{Kind: OutcomeDrop, Reason: err.Error()}
 	case errors.Is(err, errHeadMoved):
 		return Outcome{Kind: OutcomeRequeue, Reason: err.Error()}
 	case errors.Is(err, objstore.ErrArchived):
@@ -97,6 +101,8 @@ func (p *Pipeline) tell(ctx context.Context, job catalog.Job, o Outcome) error {
 		return p.db.Release(ctx, job.ID, job.Attempt, catalog.Requeue(o.Reason))
 	case OutcomeQuarantine:
 		return p.db.Release(ctx, job.ID, job.Attempt, catalog.Fail(o.Reason))
+	case OutcomeDrop:
+		return p.db.Release(ctx, job.ID, job.Attempt, catalog.Drop(o.Reason))
 	}
 	return nil
 }

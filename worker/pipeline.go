@@ -20,7 +20,6 @@ import (
 	"github.com/radtier/radtier/internal/pack"
 	"github.com/radtier/radtier/internal/render"
 	"github.com/radtier/radtier/internal/study"
-	"github.com/radtier/radtier/lifecycle"
 	"github.com/radtier/radtier/roi"
 )
 
@@ -168,7 +167,7 @@ func (p *Pipeline) Run(ctx context.Context, jobID string) error {
 	if job.ID == "" {
 		return err // not ours
 	}
-	if err == nil && job.Side && job.Kind != lifecycle.ActionMove { // whoever made it is gone before it was decided, and was told nothing
+	if err == nil && job.Side && !forWorkers(job.Kind) { // whoever made it is gone before it was decided, and was told nothing
 		return p.db.Release(ctx, job.ID, job.Attempt, catalog.Drop("its process ended before it was recorded"))
 	}
 	log := p.log.With("job", job.ID, "attempt", job.Attempt, "study", job.StudyKey.Hash())
@@ -179,7 +178,7 @@ func (p *Pipeline) Run(ctx context.Context, jobID string) error {
 	}
 	if err == nil {
 		if job.Side {
-			log.Info("study moved", "generation", m.Generation, "args", job.Args, "seconds", p.now().Sub(start).Seconds())
+			log.Info("side job done", "action", job.Kind, "generation", m.Generation, "args", job.Args, "seconds", p.now().Sub(start).Seconds())
 			return nil
 		}
 		log.Info("study stored", "generation", m.Generation, "instances", m.Totals.Instances, "raw_bytes", m.Totals.RawBytes,
@@ -192,7 +191,7 @@ func (p *Pipeline) Run(ctx context.Context, jobID string) error {
 	}
 	what := "study not stored"
 	if job.Side {
-		what = "study not moved"
+		what = "side job not done"
 	}
 	log.Log(ctx, out.level(), what, "outcome", out.Kind.String(), "after", out.After, "err", err)
 	return errors.Join(err, p.tell(context.WithoutCancel(ctx), job, out))
@@ -223,7 +222,7 @@ func (p *Pipeline) attempt(ctx context.Context, job catalog.Job, log *slog.Logge
 		}
 	}()
 	if job.Side {
-		return p.move(ctx, job)
+		return p.side(ctx, job)
 	}
 	arrivals, want, err := p.db.Arrivals(ctx, job.ID)
 	if err != nil {
@@ -315,10 +314,11 @@ func (d *derivation) next(head *catalog.Manifest, res *result) (*catalog.Manifes
 		return nil, errHeadMoved
 	}
 	quarantined := d.stillQuarantined(mergeQuarantined(m.Quarantined, res.quarantined), res)
-	if head != nil && len(res.volumes) == 0 && len(quarantined) == len(m.Quarantined) && len(res.annotations) == 0 && !res.regions.changed {
+	if head != nil && len(res.volumes) == 0 && len(quarantined) == len(m.Quarantined) && len(res.annotations) == 0 && !res.regions.changed && len(m.Trash) == 0 {
 		return nil, catalog.ErrNothingToDo
 	}
 	m.Quarantined = quarantined
+	m.Trash = nil // something came: it is decided anew what expires
 	m.Packs = withoutRegions(m.Packs)
 	for _, v := range res.volumes {
 		m.Packs = append(m.Packs, v.pack)

@@ -183,5 +183,14 @@ func (a *app) openStudy(ctx context.Context, s catalog.Study) (*study.Study, err
 	return study.Open(ctx, a.stores, m, a.set)
 }
 
+// openShown opens the head generation of a study for somebody who wants to see it: what is in the trash is not there.
+func (a *app) openShown(ctx context.Context, s catalog.Study) (*study.Study, error) {
+	all, err := a.openStudy(ctx, s)
+	if err != nil || len(all.Manifest.Trash) == 0 {
+		return all, err
+	}
+	return study.OpenShown(ctx, a.stores, all.Manifest, a.set)
+}
+
 // lockPath is the lock of the one worker process that an embedded queue allows.
 func lockPath(cfg *config.Config) string { return filepath.Join(cfg.Data, "worker.lock") }

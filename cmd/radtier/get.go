@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/radtier/radtier/codecs"
+	"github.com/radtier/radtier/internal/catalog"
 	"github.com/radtier/radtier/internal/pack"
 	"github.com/radtier/radtier/internal/render"
 	"github.com/radtier/radtier/internal/study"
@@ -138,13 +139,19 @@ func (p *program) get(ctx context.Context, name string, f getFlags) error {
 	if err != nil {
 		return err
 	}
-	st, err := a.openStudy(ctx, s)
+	st, err := a.openShown(ctx, s)
 	if err != nil {
 		return err
 	}
 	list, err := selected(st, f.series, f.instance, f.version, f.withdrawn)
-	if err != nil {
+	hidden := inTrash(st.Manifest, catalog.ClassFull, catalog.ClassResult, catalog.ClassRegion)
+	switch {
+	case err != nil && hidden != nil:
+		return hidden
+	case err != nil:
 		return err
+	case hidden != nil:
+		fmt.Fprintf(p.stderr, "radtier: not all is given: %v\n", hidden)
 	}
 	single := len(list) == 1 && (f.as != asPNG && !f.preview || f.frame > 0 || len(list[0].Frames) <= 1)
 	if f.out == "-" && !single {

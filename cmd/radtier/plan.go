@@ -178,20 +178,26 @@ func newPlanApply(p *program) *cobra.Command {
 	var percent float64
 	cmd := &cobra.Command{
 		Use:   "apply DIGEST POLICY",
-		Short: "Queue the moves of a plan that was approved",
+		Short: "Carry out a plan that was approved",
 		Long: `Decides every line of a plan again. Lines of studies that have changed since are skipped and listed. Without --yes it only says what would be
-done. The moves are side jobs of the workers: each copies a class of a study to a new key on its tier, verifies the copy, and commits; the old
-objects go with the next sweep after its grace period. This version deletes nothing: what is due for the trash is counted and stays.
+done. The work is side jobs of the workers. A move copies a class of a study to a new key on its tier, verifies the copy, and commits; the old
+objects go with the next sweep after its grace period. What expired goes into the trash: reads do not show it, no byte of it is deleted, and
+"radtier undelete" brings it back. Each job asks the policy once more, about what the study is at that moment. This version purges nothing: what is over in the trash is counted and stays there.
 
-Refused as a whole: a plan of another policy or edition, a rehearsal, one that is older than 7 days, and one of which too many lines were skipped.
+Refused as a whole: a plan of another policy or edition, a rehearsal, one that is older than 7 days, one of which too many lines were skipped, and
+one that, with what other plans queued within 24 hours, deletes more of a hospital than the breaker of the policy allows; --allow-large, with a reason, overrides that.
 
   radtier plan apply 1f3c5d7e9a0b2c4d policy.yaml
-  radtier plan apply 1f3c5d7e9a0b2c4d policy.yaml --yes
+  radtier plan apply 1f3c5d7e9a0b2c4d policy.yaml --yes --by NAME
+  radtier plan apply 1f3c5d7e9a0b2c4d policy.yaml --yes --by NAME --allow-large REASON
   radtier worker --once`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			if percent < 0 || percent > 100 {
 				return usagef("--max-skipped %g: must be 0 to 100 percent", percent)
+			}
+			if o.Large != "" && o.By == "" {
+				return usagef("--allow-large needs --by NAME")
 			}
 			if o.Policy, err = policy.LoadFile(args[1]); err != nil {
 				return usageError{err}
@@ -218,7 +224,9 @@ Refused as a whole: a plan of another policy or edition, a rehearsal, one that i
 			return err
 		},
 	}
-	cmd.Flags().BoolVar(&yes, "yes", false, "queue the moves, do not only say what would be done")
+	cmd.Flags().BoolVar(&yes, "yes", false, "queue the work, do not only say what would be done")
+	cmd.Flags().StringVar(&o.By, "by", "", "`NAME` of who applies it; needed where something goes into the trash")
+	cmd.Flags().StringVar(&o.Large, "allow-large", "", "delete more than the breaker allows, for this `REASON`")
 	cmd.Flags().Float64Var(&percent, "max-skipped", 100*lifecycle.DefaultMaxSkipped, "refuse the plan if more than so many `PERCENT` of its lines were skipped")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
@@ -238,7 +246,12 @@ func (p *program) printApplied(r *lifecycle.Applied, refused, asJSON bool) error
 	case r.Queued:
 		what, next = "queued", "; workers carry them out: `radtier worker --once`, or a worker that runs"
 	}
-	_, err := fmt.Fprintf(p.stdout, "%s, %s %s; %d skipped, %d due for the trash and left%s\n", plural(int(r.Moves), "move"), bytesText(r.Bytes), what, r.Skips, r.Left, next)
+	left := ""
+	if r.Left > 0 {
+		left = fmt.Sprintf(", %d over in the trash and left", r.Left)
+	}
+	_, err := fmt.Fprintf(p.stdout, "%s, %s, and %d for the trash, %s, %s; %d skipped%s%s\n",
+		plural(int(r.Moves), "move"), bytesText(r.Bytes), r.Trash, bytesText(r.Trashed), what, r.Skips, left, next)
 	return err
 }
 

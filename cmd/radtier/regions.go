@@ -232,6 +232,9 @@ their own UIDs, as DICOM files in Explicit VR Little Endian.
 			if err != nil {
 				return err
 			}
+			if hidden := inTrash(m, catalog.ClassRegion); hidden != nil {
+				return hidden
+			}
 			st, err := study.OpenRegions(ctx, a.stores, m, a.set)
 			if err != nil {
 				return err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -15,11 +16,15 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/radtier/radtier/internal/catalog"
 	"github.com/radtier/radtier/internal/dcm"
+	"github.com/radtier/radtier/internal/objstore/file"
 	"github.com/radtier/radtier/internal/testkit/synth"
+	"github.com/radtier/radtier/lifecycle"
 )
 
 func TestMain(m *testing.M) {
@@ -39,7 +44,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"exits": exits, "field": field, "samefiles": sameFiles, "flip": flip, "contains": contains,
+			"exits": exits, "field": field, "samefiles": sameFiles, "flip": flip, "contains": contains, "expire": expire,
 		},
 	})
 }
@@ -79,6 +84,24 @@ func field(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("no field %s in %v", args[1], v)
 	}
 	ts.Setenv(args[0], fmt.Sprint(v[args[1]]))
+}
+
+// expire STUDY CLASS...: puts classes of a study into the trash, as a plan does 90 days later.
+func expire(ts *testscript.TestScript, neg bool, args []string) {
+	ctx := context.Background()
+	db, err := catalog.Open(ctx, catalog.Config{DSN: ts.MkAbs("radtier-data/catalog.db")})
+	ts.Check(err)
+	defer db.Close()
+	store, err := file.Open(ts.MkAbs("radtier-data/objects"), file.Options{})
+	ts.Check(err)
+	s, err := db.FindStudy(ctx, "", args[0])
+	ts.Check(err)
+	for _, class := range args[1:] {
+		_, err := catalog.CommitAside(ctx, db, store, catalog.Aside{Key: s.StudyKey, Action: lifecycle.ActionTrash, By: "ops", Note: "test", Change: func(m *catalog.Manifest) error {
+			return m.PutInTrash(catalog.Trashed{Class: catalog.Class(class), Since: time.Now().UTC(), By: "ops", Rule: "three-months"})
+		}})
+		ts.Check(err)
+	}
 }
 
 // samefiles DIR DIR: both have the same files below them, by content, whatever their names.

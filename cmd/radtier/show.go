@@ -27,7 +27,8 @@ type showResult struct {
 	ConflictsOf []catalog.Conflict    `json:"conflict_list,omitempty"`
 	QuarantineF []catalog.Quarantined `json:"quarantine_list,omitempty"`
 	WithdrawnOf []catalog.Withdrawn   `json:"withdrawn_list,omitempty"`
-	Thumbs      []string              `json:"thumbs"` // "study", series UIDs
+	Trash       []catalog.Trashed     `json:"trash,omitempty"` // classes that expired and are hidden
+	Thumbs      []string              `json:"thumbs"`          // "study", series UIDs
 	InstancesOf []instanceLine        `json:"instance_list,omitempty"`
 }
 
@@ -142,7 +143,7 @@ func (a *app) show(ctx context.Context, s catalog.Study) (*showResult, error) {
 		}
 		sort.Strings(r.Thumbs)
 	}
-	r.ConflictsOf, r.QuarantineF, r.WithdrawnOf = m.Conflicts, m.Quarantined, m.Withdrawn
+	r.ConflictsOf, r.QuarantineF, r.WithdrawnOf, r.Trash = m.Conflicts, m.Quarantined, m.Withdrawn, m.Trash
 	r.describe(st.Instances())
 	return r, nil
 }
@@ -242,6 +243,9 @@ func (a *app) printShow(r *showResult) error {
 	}
 	if r.HotBundle != nil {
 		line("hot bundle", "%s  %s, %s", r.HotBundle.Key, bytesText(r.HotBundle.Bytes), plural(len(r.Thumbs), "thumbnail"))
+	}
+	for _, t := range r.Trash {
+		line("in trash", "%s since %s, by rule %s: reads do not show it", t.Class, timeText(t.Since), shown(t.Rule))
 	}
 	for _, c := range r.ConflictsOf {
 		line("conflict", "%s: %s with different %s", shown(c.SOPUID), plural(len(c.Files), "version"), map[string]string{"header": "headers and equal samples", "samples": "samples"}[c.Kind])

@@ -5,6 +5,8 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
+
+	"github.com/radtier/radtier/internal/catalog"
 )
 
 func newThumb(p *program) *cobra.Command {
@@ -28,11 +30,14 @@ func newThumb(p *program) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			st, err := a.openStudy(ctx, s)
+			st, err := a.openShown(ctx, s)
 			if err != nil {
 				return err
 			}
 			data, ok := st.Thumb(or(series, "study"))
+			if hidden := inTrash(st.Manifest, catalog.ClassPreview); !ok && hidden != nil {
+				return hidden
+			}
 			if !ok {
 				return fmt.Errorf("there is no such thumbnail: objects without pixels have none, nor has what may show who the patient is; `radtier show %s` lists the series", s.Hash()[:8])
 			}

@@ -27,7 +27,8 @@ type BriefObject struct {
 	Tier    string `json:"t,omitempty"`
 	Bytes   int64  `json:"b"`
 	Objects int    `json:"n"`
-	Since   int64  `json:"s"` // ms since 1970
+	Since   int64  `json:"s"`           // ms since 1970
+	Trashed int64  `json:"z,omitempty"` // since when it is in the trash, ms since 1970; 0 it is not
 }
 
 // BriefOf is what a manifest's row says of it.
@@ -44,7 +45,11 @@ func BriefOf(m *Manifest) Brief {
 	}
 	for _, h := range HoldingsOf(m) {
 		if h.Class != ClassHot { // lives as long as anything of the study
-			b.Holdings = append(b.Holdings, BriefObject{h.Class, h.Tier, h.Bytes, h.Objects, toMS(h.Since)})
+			o := BriefObject{Class: h.Class, Tier: h.Tier, Bytes: h.Bytes, Objects: h.Objects, Since: toMS(h.Since)}
+			if t := m.InTrash(h.Class); t != nil {
+				o.Trashed = toMS(t.Since)
+			}
+			b.Holdings = append(b.Holdings, o)
 		}
 	}
 	return b
@@ -55,6 +60,14 @@ func (b *Brief) Last() time.Time { return fromMS(b.LastArrival) }
 
 // Start is the time of Since.
 func (o *BriefObject) Start() time.Time { return fromMS(o.Since) }
+
+// InTrash is the time of Trashed, zero if it is not in the trash.
+func (o *BriefObject) InTrash() time.Time {
+	if o.Trashed == 0 {
+		return time.Time{}
+	}
+	return fromMS(o.Trashed)
+}
 
 func (b Brief) encode() (string, error) {
 	raw, err := json.Marshal(b)

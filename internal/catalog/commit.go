@@ -35,12 +35,14 @@ type CommitInput struct {
 	// them yet, a new generation does, also if Change finds nothing to do.
 	Citations []Citation
 	Note      string // for the audit row
+	// Quiet refuses the commit while an arrival of the study waits or is worked on: ErrBusy. What it decides on may change by that.
+	Quiet bool
 }
 
 // Commit takes an attempt through steps (c) to (f). The manifest that it
 // returns is decided and published: the new one, or the head if there was nothing to do.
 //
-// Errors: ErrStale, ErrFork, ErrBucketBehind, ErrHeld, ErrRemoved, those of Change as they are, and those of store
+// Errors: ErrStale, ErrFork, ErrBucketBehind, ErrHeld, ErrRemoved, ErrBusy, those of Change as they are, and those of store
 // and database. After ErrStale nothing may be touched. After any other error the attempt may be tried again by
 // another attempt; if the commit was decided already, that one finds its job
 // closed and Reconcile publishes. Nothing is ever deleted here.

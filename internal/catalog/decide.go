@@ -23,7 +23,7 @@ func (d *decision) id() string { return fmt.Sprintf("%s.%d", d.in.Job, d.in.Atte
 // transaction cut off in its COMMIT is one whose outcome nobody knows.
 const decideTimeout = time.Minute
 
-// decide is step (d). Errors: ErrStale, ErrFork, ErrRemoved, errMoved, those of the database.
+// decide is step (d). Errors: ErrStale, ErrFork, ErrRemoved, ErrBusy, errMoved, those of the database.
 func (db *DB) decide(ctx context.Context, d *decision) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -35,7 +35,7 @@ func (db *DB) decide(ctx context.Context, d *decision) error {
 		err = d.in.Hooks.Step(ctx, StepDecideReply)
 	}
 	switch {
-	case err == nil, errors.Is(err, ErrStale), errors.Is(err, ErrFork), errors.Is(err, ErrRemoved), errors.Is(err, errMoved):
+	case err == nil, errors.Is(err, ErrStale), errors.Is(err, ErrFork), errors.Is(err, ErrRemoved), errors.Is(err, ErrBusy), errors.Is(err, errMoved):
 		return err
 	}
 	// The reply may be lost and the transaction committed. The audit row tells,
@@ -100,6 +100,11 @@ func (db *DB) decideIn(ctx context.Context, tx conn, d *decision) error {
 	case head.Key != parent:
 		return errMoved
 	}
+	if d.in.Quiet {
+		if err := tx.quiet(ctx, tenant, hash); err != nil {
+			return err
+		}
+	}
 	m, ref, action := d.next, d.ref, d.in.Action
 	if m == nil {
 		m, action = d.head, action+"-unchanged"
@@ -129,6 +134,18 @@ func (db *DB) decideIn(ctx context.Context, tx conn, d *decision) error {
 		return err
 	}
 	return d.in.Hooks.Step(ctx, StepInDecide)
+}
+
+// quiet refuses with ErrBusy while an arrival waits or is worked on.
+func (c conn) quiet(ctx context.Context, tenant, hash string) error {
+	var busy int64
+	if err := c.row(ctx, `SELECT COUNT(*) FROM study WHERE tenant = ? AND hash = ? AND want > done`, tenant, hash).Scan(&busy); err != nil {
+		return err
+	}
+	if busy > 0 {
+		return ErrBusy
+	}
+	return nil
 }
 
 // checkRemovals refuses a manifest that names an object which a sweep removes: it was listed as an orphan, and adopted too late.

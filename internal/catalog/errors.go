@@ -38,8 +38,8 @@ var (
 	ErrNotPlanned = errors.New("nothing is known about lesions of this study, so there is no plan to answer: its full images stay")
 	// ErrPlanChanged: the answer is for another plan than the study has now. Look at the study again.
 	ErrPlanChanged = errors.New("the study has another plan of regions than the answer is for: look at it again")
-	// ErrBusy: something of the study waits or is being worked on, which may change what the answer is about.
-	ErrBusy = errors.New("work on this study waits or is under way: answer when it is done")
+	// ErrBusy: something of the study waits or is being worked on, which may change what an answer or a deletion is about.
+	ErrBusy = errors.New("work on this study waits or is under way: try again when it is done")
 	// ErrAmbiguous: several studies match.
 	ErrAmbiguous = errors.New("several studies match: give the tenant, or more of the hash")
 	// ErrNewerSchema: the catalog was written by a newer version of the program.

@@ -64,19 +64,24 @@ func LoadHead(ctx context.Context, db *DB, store objstore.Store, k StudyKey) (*M
 	return LoadManifest(ctx, store, h.Ref)
 }
 
+// RowOf is what rows say of a study whose head is m and for which nothing waits.
+func RowOf(m *Manifest) Study {
+	s := Study{StudyKey: m.Study(), Head: Head{Ref: Ref{Key: m.Key()}, Generation: m.Generation, Status: m.Status}, Want: m.Arrivals, Done: m.Arrivals, Totals: m.Totals,
+		Quarantined: len(m.Quarantined), Withdrawn: len(m.Withdrawn), Conflicts: len(m.Conflicts), Holds: m.standing(), Created: m.FirstCreated, Updated: m.Created}
+	if m.Regions != nil {
+		s.RegionState, s.RegionPlan = m.Regions.State, m.Regions.Plan
+	}
+	if a := m.Answered(); a != nil {
+		s.Reviewed = a.Kind
+	}
+	return s
+}
+
 // setHead writes everything that rows say of a study and that its manifest
 // knows: the head, sums and holdings. Commit, heal and Rebuild all use it, so that a rebuilt row is the row that was lost.
 func (c conn) setHead(ctx context.Context, m *Manifest, ref Ref, published bool) error {
 	hash := m.Study().Hash()
-	t := m.Totals
-	var regions RegionRecord
-	if m.Regions != nil {
-		regions = *m.Regions
-	}
-	var reviewed ReviewKind
-	if a := m.Answered(); a != nil {
-		reviewed = a.Kind
-	}
+	t, row := m.Totals, RowOf(m)
 	facts, err := BriefOf(m).encode()
 	if err != nil {
 		return err
@@ -85,8 +90,8 @@ func (c conn) setHead(ctx context.Context, m *Manifest, ref Ref, published bool)
 		instances = ?, frames = ?, series = ?, passed = ?, raw_bytes = ?, stored_bytes = ?, quarantined = ?, withdrawn = ?, conflicts = ?, holds = ?, hold_until = ?,
 		created = ?, updated = ?, region_state = ?, region_plan = ?, reviewed = ?, facts = ?, check_epoch = 0, check_day = 0 WHERE tenant = ? AND hash = ?`,
 		ref.Key, ref.SHA256, m.Generation, flag(published), m.Status,
-		t.Instances, t.Frames, t.Series, t.Passed, t.RawBytes, t.StoredBytes, len(m.Quarantined), len(m.Withdrawn), len(m.Conflicts), m.standing(), m.heldUntil(),
-		toMS(m.FirstCreated), toMS(m.Created), regions.State, regions.Plan, reviewed, facts, m.Tenant, hash); err != nil {
+		t.Instances, t.Frames, t.Series, t.Passed, t.RawBytes, t.StoredBytes, row.Quarantined, row.Withdrawn, row.Conflicts, row.Holds, m.heldUntil(),
+		toMS(m.FirstCreated), toMS(m.Created), row.RegionState, row.RegionPlan, row.Reviewed, facts, m.Tenant, hash); err != nil {
 		return err
 	}
 	if err := c.exec(ctx, `DELETE FROM holding WHERE tenant = ? AND hash = ?`, m.Tenant, hash); err != nil {

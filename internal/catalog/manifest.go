@@ -50,6 +50,7 @@ type Manifest struct {
 	Amendments []Amendment `json:"amendments,omitempty"`
 	Conflicts  []Conflict  `json:"conflicts,omitempty"`
 	Holds      []Hold      `json:"holds,omitempty"`
+	Trash      []Trashed   `json:"trash,omitempty"` // classes that expired and are hidden
 	// About is nil in manifests of versions that did not write it, Custody if nobody told anything.
 	About   *About   `json:"about,omitempty"`
 	Custody *Custody `json:"custody,omitempty"`

@@ -130,6 +130,7 @@ func (v *validator) marks(m *Manifest) {
 		v.check(len(c.Files) >= 2 && (c.Kind == "header" || c.Kind == "samples"), "conflict %d: has %d files and kind %.40q", i, len(c.Files), c.Kind)
 	}
 	v.holds(m)
+	v.trash(m)
 	for i, iv := range m.Intervals {
 		v.check(iv.Key != "" && iv.Bytes >= 0 && !iv.To.Before(iv.From), "interval %d: key %.200q, %d bytes, %v to %v", i, iv.Key, iv.Bytes, iv.From, iv.To)
 	}

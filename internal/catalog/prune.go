@@ -26,8 +26,11 @@ func (db *DB) Prune(ctx context.Context, before time.Time) (p Pruned, err error)
 	if p.Jobs, err = db.prune(ctx, pruneJobs, before); err != nil {
 		return p, err
 	}
-	p.Events, err = db.prune(ctx, pruneEvents, before)
-	return p, err
+	if p.Events, err = db.prune(ctx, pruneEvents, before); err != nil {
+		return p, err
+	}
+	slot := deletionSlot(min(toMS(before), toMS(db.now().Add(-deletionsKept))))
+	return p, db.change(ctx, func(tx conn) error { return tx.exec(ctx, `DELETE FROM deletion WHERE slot < ?`, slot) })
 }
 
 func (db *DB) prune(ctx context.Context, q string, before time.Time) (total int, err error) {

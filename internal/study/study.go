@@ -36,6 +36,7 @@ type Study struct {
 	Manifest *catalog.Manifest
 	Volumes  []*pack.Volume // one per pack of Manifest.Packs that holds the study's instances; see Open
 	packs    []int          // number in Manifest.Packs of each volume
+	hides    bool           // what is in the trash
 	set      *codecs.Set
 	hot      objstore.Store
 	bundle   []byte
@@ -44,16 +45,21 @@ type Study struct {
 // Open reads the hot bundle of a manifest and opens the full images and the results; once the full images are expired, the regions
 // that are kept of them instead. If the bundle is damaged or gone, the volumes' own indexes are read.
 func Open(ctx context.Context, stores Stores, m *catalog.Manifest, set *codecs.Set) (*Study, error) {
-	return open(ctx, stores, m, set, volumesOf(m))
+	return open(ctx, stores, m, set, volumesOf(m), false)
+}
+
+// OpenShown is Open for people and other readers: what is in the trash is not there.
+func OpenShown(ctx context.Context, stores Stores, m *catalog.Manifest, set *codecs.Set) (*Study, error) {
+	return open(ctx, stores, m, set, shownOf(m), true)
 }
 
 // OpenRegions opens what is kept of the study's lesions: its instances are whole slices as they were received, and derived instances.
 func OpenRegions(ctx context.Context, stores Stores, m *catalog.Manifest, set *codecs.Set) (*Study, error) {
-	return open(ctx, stores, m, set, regionsOf(m))
+	return open(ctx, stores, m, set, regionsOf(m), false)
 }
 
-func open(ctx context.Context, stores Stores, m *catalog.Manifest, set *codecs.Set, packs []int) (*Study, error) {
-	s := &Study{Manifest: m, set: set, hot: stores.Hot(), packs: packs}
+func open(ctx context.Context, stores Stores, m *catalog.Manifest, set *codecs.Set, packs []int, hides bool) (*Study, error) {
+	s := &Study{Manifest: m, set: set, hot: stores.Hot(), packs: packs, hides: hides}
 	var hotErr error
 	if m.Hot != nil {
 		s.bundle, hotErr = readBundle(ctx, s.hot, m.Hot)
@@ -84,9 +90,18 @@ func (s *Study) PackOf(volume int) int { return s.packs[volume] }
 
 // volumesOf lists the packs that hold the study's instances, by their number in the manifest. Regions repeat what the full images have.
 func volumesOf(m *catalog.Manifest) []int {
-	full := slices.ContainsFunc(m.Packs, func(p catalog.Pack) bool { return p.Class == catalog.ClassFull })
+	return instancesOf(m, func(catalog.Class) bool { return true })
+}
+
+// shownOf is volumesOf without what is in the trash.
+func shownOf(m *catalog.Manifest) []int {
+	return instancesOf(m, func(c catalog.Class) bool { return m.InTrash(c) == nil })
+}
+
+func instancesOf(m *catalog.Manifest, shown func(catalog.Class) bool) []int {
+	full := slices.ContainsFunc(m.Packs, func(p catalog.Pack) bool { return p.Class == catalog.ClassFull && shown(p.Class) })
 	return packsOf(m, func(c catalog.Class) bool {
-		return c == catalog.ClassFull || c == catalog.ClassResult || c == catalog.ClassRegion && !full
+		return shown(c) && (c == catalog.ClassFull || c == catalog.ClassResult || c == catalog.ClassRegion && !full)
 	})
 }
 
@@ -198,7 +213,7 @@ func (s *Study) Select(series, sop string, allVersions, withWithdrawn bool) []In
 
 // Thumb returns a stored thumbnail (JPEG): of a series by its UID, or of the study by "study".
 func (s *Study) Thumb(name string) ([]byte, bool) {
-	if s.Manifest.Hot == nil {
+	if s.Manifest.Hot == nil || s.hides && s.Manifest.InTrash(catalog.ClassPreview) != nil {
 		return nil, false
 	}
 	r, ok := s.Manifest.Hot.Thumbs[name]

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -48,7 +49,7 @@ func Load(name string, raw []byte) (*Policy, error) {
 		return nil, errors.Join(l.errs...)
 	}
 	sum := sha256.Sum256(raw)
-	p.Digest = hex.EncodeToString(sum[:])
+	p.Digest, p.Source = hex.EncodeToString(sum[:]), bytes.Clone(raw)
 	return p, nil
 }
 

@@ -32,6 +32,8 @@ type Policy struct {
 	Rules   []*Rule // by priority, the highest first
 	// Digest is the SHA-256 of the file in hex: a plan holds for one policy.
 	Digest string
+	// Source is the file.
+	Source []byte
 }
 
 // Classes are the classes that have a clock of their own.

@@ -18,8 +18,17 @@ type places struct {
 // Shared implements lifecycle.Places.
 func (p places) Shared(from, to string) (bool, objstore.Class) { return p.shared(from, to) }
 
-// move does the work of one attempt at a move.
-func (p *Pipeline) move(ctx context.Context, job catalog.Job) (*catalog.Manifest, error) {
+// forWorkers reports whether workers carry out side jobs of a kind. The others are done by whoever makes them.
+func forWorkers(kind string) bool {
+	return kind == lifecycle.ActionMove || kind == lifecycle.ActionTrash
+}
+
+// side does the work of one attempt at a side job.
+func (p *Pipeline) side(ctx context.Context, job catalog.Job) (*catalog.Manifest, error) {
+	if job.Kind == lifecycle.ActionTrash {
+		t := lifecycle.Trasher{DB: p.db, Store: p.stores.Hot(), Hot: p.tier, Owner: p.owner, Hooks: p.hooks, Now: p.now}
+		return t.Trash(ctx, job)
+	}
 	mv := lifecycle.Mover{DB: p.db, Tiers: places{p.stores, p.shared}, Owner: p.owner, Hooks: p.hooks, Now: p.now}
 	return mv.Move(ctx, job)
 }
