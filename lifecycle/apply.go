@@ -55,7 +55,8 @@ type Applied struct {
 	Bytes   int64     `json:"bytes"` // of the moves
 	Trash   int64     `json:"trash"` // classes of studies that go into the trash
 	Trashed int64     `json:"trash_bytes"`
-	Left    int64     `json:"left"`  // what is over in the trash: this version purges nothing
+	Purge   int64     `json:"purge"` // classes of studies that go for good
+	Purged  int64     `json:"purge_bytes"`
 	Skips   int64     `json:"skips"` // lines of studies that have changed
 	Skipped []Skipped `json:"skipped,omitempty"`
 }
@@ -101,8 +102,8 @@ func Apply(ctx context.Context, db *catalog.DB, store objstore.Store, name strin
 	if !o.Queue {
 		return sure, nil
 	}
-	if sure.Trash > 0 && strings.TrimSpace(o.By) == "" {
-		return sure, fmt.Errorf("plan %.16s: it puts something into the trash, so it must be said who applies it", digest)
+	if sure.Trash+sure.Purge > 0 && strings.TrimSpace(o.By) == "" {
+		return sure, fmt.Errorf("plan %.16s: it deletes something, so it must be said who applies it", digest)
 	}
 	done, err := a.pass(ctx, true)
 	if err != nil {
@@ -239,20 +240,18 @@ func (a *applier) line(ctx context.Context, l *Line, r *Applied, queue bool) err
 			if _, err := a.db.QueueSide(ctx, l.Tenant, l.Study, ActionMove, args.String()); err != nil {
 				return err
 			}
-		case policy.Trash:
-			if err := a.trash(ctx, l, s, r, queue, &counted); err != nil {
+		case policy.Trash, policy.Purge:
+			if err := a.remove(ctx, l, s, r, queue, &counted); err != nil {
 				return err
 			}
-		default:
-			r.Left++
 		}
 	}
 	return nil
 }
 
-// queued reports whether an open job puts the class into the trash already, as this plan says: it was applied before and stopped on its way.
-func (a *applier) queued(ctx context.Context, l *Line, class catalog.Class) (bool, error) {
-	open, err := a.db.OpenSides(ctx, l.Tenant, l.Study, ActionTrash)
+// queued reports whether an open job deletes the class already, as this plan says: it was applied before and stopped on its way.
+func (a *applier) queued(ctx context.Context, l *Line, kind string, class catalog.Class) (bool, error) {
+	open, err := a.db.OpenSides(ctx, l.Tenant, l.Study, kind)
 	if err != nil {
 		return false, err
 	}
@@ -264,14 +263,18 @@ func (a *applier) queued(ctx context.Context, l *Line, class catalog.Class) (boo
 	return false, nil
 }
 
-// trash puts a class into the trash. What a study has of it on several tiers goes together; the study is counted once.
-func (a *applier) trash(ctx context.Context, l *Line, s Step, r *Applied, queue bool, counted *bool) error {
-	r.Trashed += s.Bytes
+// remove puts a class into the trash, or purges it. What a study has of it on several tiers goes together; the study is counted once.
+func (a *applier) remove(ctx context.Context, l *Line, s Step, r *Applied, queue bool, counted *bool) error {
+	kind, classes, sum := ActionTrash, &r.Trash, &r.Trashed
+	if s.Action == policy.Purge {
+		kind, classes, sum = ActionPurge, &r.Purge, &r.Purged
+	}
+	*sum += s.Bytes
 	if i := slices.IndexFunc(l.Steps, func(o Step) bool { return o.Class == s.Class }); l.Steps[i].Tier != s.Tier {
 		return nil
 	}
-	r.Trash++
-	if is, err := a.queued(ctx, l, s.Class); is || err != nil {
+	*classes++
+	if is, err := a.queued(ctx, l, kind, s.Class); is || err != nil {
 		return err
 	}
 	if !queue {
@@ -285,7 +288,7 @@ func (a *applier) trash(ctx context.Context, l *Line, s Step, r *Applied, queue 
 		return nil
 	}
 	args := TrashArgs{Class: s.Class, Policy: a.plan.PolicySHA256, Plan: a.digest, Line: l.Number, By: a.o.By, Large: a.o.Large}
-	_, err := a.db.QueueDeletion(ctx, l.Tenant, l.Study, ActionTrash, args.String(), a.tenants[l.Tenant].most, !*counted)
+	_, err := a.db.QueueDeletion(ctx, l.Tenant, l.Study, kind, args.String(), a.tenants[l.Tenant].most, !*counted)
 	*counted = true
 	return err
 }

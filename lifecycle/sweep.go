@@ -286,7 +286,7 @@ var errOlderCatalog = errors.New("the study was committed while it was looked at
 
 func order(key string) int {
 	o, _ := catalog.ParseKey(key)
-	return slices.Index([]catalog.ObjectKind{catalog.KindManifest, catalog.KindPack, catalog.KindHot, catalog.KindRecord, catalog.KindPicture, catalog.KindAnnotation}, o.Kind)
+	return slices.Index([]catalog.ObjectKind{catalog.KindManifest, catalog.KindPack, catalog.KindHot, catalog.KindRecord, catalog.KindPicture, catalog.KindAnnotation, catalog.KindCertificate}, o.Kind)
 }
 
 func (s *sweep) report(r catalog.Removal) {

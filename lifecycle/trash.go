@@ -19,7 +19,7 @@ const (
 	ActionUndelete = "undelete"
 )
 
-// TrashArgs say what a job puts into the trash: a class of a study, because a policy says so. They are the args of its job.
+// TrashArgs say what a job puts into the trash, or purges: a class of a study, because a policy says so. They are the args of its job.
 type TrashArgs struct {
 	Class  catalog.Class `json:"class"`
 	Policy string        `json:"policy"` // digest
@@ -49,6 +49,15 @@ func ParseTrash(text string) (a TrashArgs, err error) {
 	return a, nil
 }
 
+// note is what the audit log says of it.
+func (a TrashArgs) note() string {
+	text := fmt.Sprintf("%s, plan %.16s line %d, applied by %s", a.Class, a.Plan, a.Line, a.By)
+	if a.Large != "" {
+		text += "; beyond the breaker: " + a.Large
+	}
+	return text
+}
+
 // ErrNotDue: the policy does not say any more that it is to be deleted. A later plan decides again.
 var ErrNotDue = errors.New("it is not to be deleted now")
 
@@ -75,12 +84,8 @@ func (t *Trasher) Trash(ctx context.Context, job catalog.Job) (*catalog.Manifest
 	if err != nil {
 		return nil, err
 	}
-	note := fmt.Sprintf("%s, plan %.16s line %d, applied by %s", a.Class, a.Plan, a.Line, a.By)
-	if a.Large != "" {
-		note += "; beyond the breaker: " + a.Large
-	}
 	now := t.Now().UTC().Truncate(time.Millisecond)
-	return catalog.Commit(ctx, t.DB, t.Store, catalog.CommitInput{Job: job.ID, Attempt: job.Attempt, Token: job.Token, Key: job.StudyKey, Owner: t.Owner, Action: ActionTrash, Note: note, Hooks: t.Hooks, Quiet: true,
+	return catalog.Commit(ctx, t.DB, t.Store, catalog.CommitInput{Job: job.ID, Attempt: job.Attempt, Token: job.Token, Key: job.StudyKey, Owner: t.Owner, Action: ActionTrash, Note: a.note(), Hooks: t.Hooks, Quiet: true,
 		Change: func(m *catalog.Manifest) (*catalog.Manifest, error) {
 			if m == nil {
 				return nil, catalog.ErrNoStudy
@@ -88,7 +93,7 @@ func (t *Trasher) Trash(ctx context.Context, job catalog.Job) (*catalog.Manifest
 			if m.InTrash(a.Class) != nil {
 				return nil, catalog.ErrNothingToDo
 			}
-			rule, err := due(p, m, t.Hot, now, a.Class, policy.Trash)
+			rule, _, err := due(p, m, t.Hot, now, a.Class, policy.Trash)
 			if err != nil {
 				return nil, err
 			}
@@ -96,28 +101,28 @@ func (t *Trasher) Trash(ctx context.Context, job catalog.Job) (*catalog.Manifest
 		}})
 }
 
-// due reports by which rule something is to be done with all that a study has of a class, ErrNotDue if the policy says otherwise.
-func due(p *policy.Policy, m *catalog.Manifest, hot string, now time.Time, class catalog.Class, action policy.Action) (rule string, err error) {
+// due reports by which rule, and why, something is to be done with all that a study has of a class, ErrNotDue if the policy says otherwise.
+func due(p *policy.Policy, m *catalog.Manifest, hot string, now time.Time, class catalog.Class, action policy.Action) (rule string, why []string, err error) {
 	f := FactsOfManifest(p, m, hot)
 	n := 0
 	for i, d := range p.Decide(now, f) {
 		if f.Artifacts[i].Class != class {
 			continue
 		}
-		n++
-		if d.Action != action {
-			var why []string
-			for _, r := range d.Reasons {
-				why = append(why, r.Text)
-			}
-			return "", fmt.Errorf("%s on %s: %w: %s", class, f.Artifacts[i].Tier, ErrNotDue, strings.Join(why, "; "))
+		var reasons []string
+		for _, r := range d.Reasons {
+			reasons = append(reasons, r.Text)
 		}
-		rule = d.Rule
+		if d.Action != action {
+			return "", nil, fmt.Errorf("%s on %s: %w: %s", class, f.Artifacts[i].Tier, ErrNotDue, strings.Join(reasons, "; "))
+		}
+		n++
+		rule, why = d.Rule, reasons
 	}
 	if n == 0 {
-		return "", fmt.Errorf("%s: %w: there is nothing of it", class, ErrNotDue)
+		return "", nil, fmt.Errorf("%s: %w: there is nothing of it", class, ErrNotDue)
 	}
-	return rule, nil
+	return rule, why, nil
 }
 
 // Undelete takes classes out of the trash, all of them if none is named: reads show them again. catalog.ErrNotTrashed if one is not there.

@@ -73,7 +73,7 @@ func TestTrash(t *testing.T) {
 		t.Fatalf("without a name: %+v, %v, %d jobs", r, err, len(a.jobs()))
 	}
 	for range 2 { // the second finds its jobs
-		if r, err := a.apply(digest, byOps); err != nil || r.Trash != 3 || r.Trashed != 3*700 || r.Moves+r.Left+r.Skips != 0 || len(a.jobs()) != 3 {
+		if r, err := a.apply(digest, byOps); err != nil || r.Trash != 3 || r.Trashed != 3*700 || r.Moves+r.Purge+r.Skips != 0 || len(a.jobs()) != 3 {
 			t.Fatalf("applied: %+v, %v, %d jobs", r, err, len(a.jobs()))
 		}
 	}
@@ -126,7 +126,7 @@ func TestTrash(t *testing.T) {
 			purges += x.Studies
 		}
 	}
-	if r, err := a.apply(digest, byOps); purges != 2 || err != nil || r.Left != 2 || r.Trash != 1 {
+	if r, err := a.apply(digest, byOps); purges != 2 || err != nil || r.Purge != 2 || r.Trash != 1 {
 		t.Fatalf("after its time in the trash: %d are over, %+v, %v", purges, r, err)
 	}
 }

@@ -45,6 +45,7 @@ func (d *derivation) makeBundle(made []*volume, previews int) (*catalog.Bundle, 
 	if err != nil {
 		return nil, nil, err
 	}
+	thumbs = d.withExpired(thumbs)
 	for i, t := range thumbs { // series UIDs are no file names: thumbnails are numbered
 		if err := w.AddThumb(fmt.Sprintf("%03d", i), t.jpeg); err != nil {
 			return nil, nil, err
@@ -84,11 +85,7 @@ func (d *derivation) assemble(made []*volume) *study.Study {
 	var open []*pack.Volume
 	if d.parent != nil {
 		*m = *d.parent.Manifest
-		for n, v := range d.parent.Volumes {
-			if m.Packs[d.parent.PackOf(n)].Class != catalog.ClassRegion {
-				open = append(open, v)
-			}
-		}
+		open = d.received()
 	}
 	m.Hot = nil
 	m.Packs = withoutRegions(m.Packs)
@@ -97,6 +94,20 @@ func (d *derivation) assemble(made []*volume) *study.Study {
 		open = append(open, v.open(d.store))
 	}
 	return study.Assemble(m, open, d.set)
+}
+
+// received are the parent's volumes of what came: where the full images are expired, it opens the regions in their place, and an instance of these may
+// come again and is to be stored like any other.
+func (d *derivation) received() (list []*pack.Volume) {
+	if d.parent == nil {
+		return nil
+	}
+	for n, v := range d.parent.Volumes {
+		if d.parent.Manifest.Packs[d.parent.PackOf(n)].Class != catalog.ClassRegion {
+			list = append(list, v)
+		}
+	}
+	return list
 }
 
 func withoutRegions(packs []catalog.Pack) []catalog.Pack {

@@ -426,10 +426,8 @@ func (d *derivation) derive(files []catalog.SourceFile) (*result, error) {
 	for _, f := range files {
 		d.arrived[f.SOPUID] = true
 	}
-	if d.parent != nil {
-		for _, v := range d.parent.Volumes {
-			d.remember(v.Index)
-		}
+	for _, v := range d.received() {
+		d.remember(v.Index)
 	}
 	adopted, err := d.adopt(d.ctx)
 	if err != nil {

@@ -44,6 +44,8 @@ type gathering struct {
 	files   map[*evidence.Document]string // SHA-256 of what they were read from
 	images  map[string]study.Instance     // by SOP Instance UID
 	created time.Time                     // of the plan
+	// incomplete: documents that an earlier plan may have read are purged.
+	incomplete bool
 }
 
 // gather reads headers of all images and all documents of a study. The error is that of a store, or the end of ctx: whatever an object
@@ -292,6 +294,9 @@ func (g *gathering) fromOthers(ctx context.Context, list []catalog.Citation) err
 		}
 		if other == nil {
 			continue
+		}
+		if other.Manifest.Purged(catalog.ClassResult) != nil {
+			g.incomplete = true
 		}
 		x := &gathering{d: g.d, view: other, dec: g.dec, lim: g.lim, images: map[string]study.Instance{}}
 		for _, in := range other.Select("", "", false, false) {

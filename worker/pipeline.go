@@ -350,10 +350,8 @@ func (d *derivation) next(head *catalog.Manifest, res *result) (*catalog.Manifes
 // summarise fills totals and conflicts from the indexes of all volumes.
 func (d *derivation) summarise(m *catalog.Manifest, res *result) {
 	var indexes []*pack.Index
-	if d.parent != nil {
-		for _, v := range d.parent.Volumes {
-			indexes = append(indexes, v.Index)
-		}
+	for _, v := range d.received() {
+		indexes = append(indexes, v.Index)
 	}
 	for _, v := range res.volumes {
 		indexes = append(indexes, v.index)

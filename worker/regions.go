@@ -56,6 +56,10 @@ func (d *derivation) makeRegions(ctx context.Context, res *result) (*regioned, e
 			}
 		}
 	}
+	if had != nil && (view.Manifest.Purged(catalog.ClassFull) != nil || view.Manifest.Purged(catalog.ClassResult) != nil) {
+		d.freeze(out, res, len(citations) != len(view.Manifest.CitedBy))
+		return out, nil
+	}
 	if had == nil && len(citations) == 0 && len(view.Manifest.Annotations) == 0 && !d.overlays.Load() && !hasEvidence(view) {
 		return out, nil
 	}
@@ -77,6 +81,10 @@ func (d *derivation) makeRegions(ctx context.Context, res *result) (*regioned, e
 		}
 		created = old.Created
 	}
+	if had != nil && g.incomplete {
+		d.freeze(out, res, true)
+		return out, nil
+	}
 	out.cites, out.holds = g.cites(), g.holds(d.now().UTC().Truncate(time.Millisecond))
 	g.created = created.UTC().Truncate(time.Second)
 	rec := roi.Plan(&g.Study, d.regions, g.created)
@@ -93,6 +101,31 @@ func (d *derivation) makeRegions(ctx context.Context, res *result) (*regioned, e
 	}
 	out.record, err = d.putRecord(ctx, g, rec)
 	return out, err
+}
+
+// StateReopened is that of a region record that was planned from images or documents that are purged: something came since that no plan can
+// take into account. What is kept stays kept, and a person must look.
+const StateReopened = "reopened"
+
+// freeze keeps regions, record and citations as they are: planned anew without what was purged they would lose lesions. If something came, what is
+// known of the study's lesions is not settled any more: another state, and another plan than the one that a person may have answered.
+func (d *derivation) freeze(out *regioned, res *result, cited bool) {
+	m := d.parent.Manifest
+	out.cites = m.Cites
+	if out.record == nil || len(res.volumes)+len(res.annotations) == 0 && !cited {
+		return
+	}
+	sum := sha256.New()
+	fmt.Fprintln(sum, out.record.Plan, cited)
+	for _, v := range res.volumes {
+		fmt.Fprintln(sum, v.pack.SHA256)
+	}
+	for _, a := range res.annotations {
+		fmt.Fprintln(sum, a.SHA256)
+	}
+	rec := *out.record
+	rec.State, rec.Plan = StateReopened, hex.EncodeToString(sum.Sum(nil))
+	out.record, out.changed = &rec, true
 }
 
 // writeRegions writes what a record keeps: derived instances, and whole ones as they are stored, a volume for each series. It fills in

@@ -18,10 +18,8 @@ func (d *derivation) stillQuarantined(list []catalog.Quarantined, res *result) [
 			stored[hex.EncodeToString(x.Instances[i].FileSHA256[:])] = true
 		}
 	}
-	if d.parent != nil {
-		for _, v := range d.parent.Volumes {
-			note(v.Index)
-		}
+	for _, v := range d.received() {
+		note(v.Index)
 	}
 	for _, v := range res.volumes {
 		note(v.index)

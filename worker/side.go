@@ -20,15 +20,20 @@ func (p places) Shared(from, to string) (bool, objstore.Class) { return p.shared
 
 // forWorkers reports whether workers carry out side jobs of a kind. The others are done by whoever makes them.
 func forWorkers(kind string) bool {
-	return kind == lifecycle.ActionMove || kind == lifecycle.ActionTrash
+	return kind == lifecycle.ActionMove || kind == lifecycle.ActionTrash || kind == lifecycle.ActionPurge
 }
 
 // side does the work of one attempt at a side job.
 func (p *Pipeline) side(ctx context.Context, job catalog.Job) (*catalog.Manifest, error) {
-	if job.Kind == lifecycle.ActionTrash {
-		t := lifecycle.Trasher{DB: p.db, Store: p.stores.Hot(), Hot: p.tier, Owner: p.owner, Hooks: p.hooks, Now: p.now}
+	tiers := places{p.stores, p.shared}
+	t := lifecycle.Trasher{DB: p.db, Store: p.stores.Hot(), Hot: p.tier, Owner: p.owner, Hooks: p.hooks, Now: p.now}
+	switch job.Kind {
+	case lifecycle.ActionTrash:
 		return t.Trash(ctx, job)
+	case lifecycle.ActionPurge:
+		x := lifecycle.Purger{Trasher: t, Tiers: tiers}
+		return x.Purge(ctx, job)
 	}
-	mv := lifecycle.Mover{DB: p.db, Tiers: places{p.stores, p.shared}, Owner: p.owner, Hooks: p.hooks, Now: p.now}
+	mv := lifecycle.Mover{DB: p.db, Tiers: tiers, Owner: p.owner, Hooks: p.hooks, Now: p.now}
 	return mv.Move(ctx, job)
 }

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"sort"
 
 	"golang.org/x/sync/errgroup"
@@ -94,6 +96,22 @@ func (d *derivation) lookThrough(ctx context.Context, view *study.Study, fresh i
 		withdrawn = append(withdrawn, w...)
 	}
 	return thumbs, withdrawn, nil
+}
+
+// withExpired adds the parent's thumbnails of series whose full images are expired: nobody can make them again.
+func (d *derivation) withExpired(thumbs []thumb) []thumb {
+	if d.parent == nil || d.parent.Manifest.Hot == nil || d.parent.Manifest.Purged(catalog.ClassFull) == nil {
+		return thumbs
+	}
+	for _, name := range slices.Sorted(maps.Keys(d.parent.Manifest.Hot.Thumbs)) {
+		if slices.ContainsFunc(thumbs, func(t thumb) bool { return t.name == name }) {
+			continue
+		}
+		if jpeg, ok := d.parent.Thumb(name); ok {
+			thumbs = append(thumbs, thumb{name, jpeg})
+		}
+	}
+	return thumbs
 }
 
 // picturesAtOnce is how many series of a study are asked for their picture at the same time, so that a slow store does not add up.

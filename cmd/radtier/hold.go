@@ -102,6 +102,7 @@ Kinds: legal (a dispute, an authority), research (a collection), appointment (th
 			case err != nil:
 				return err
 			}
+			a.tellTooLate(ctx, m)
 			return p.printHold(m, h.ID, asJSON)
 		},
 	}

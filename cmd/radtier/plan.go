@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -182,7 +183,8 @@ func newPlanApply(p *program) *cobra.Command {
 		Long: `Decides every line of a plan again. Lines of studies that have changed since are skipped and listed. Without --yes it only says what would be
 done. The work is side jobs of the workers. A move copies a class of a study to a new key on its tier, verifies the copy, and commits; the old
 objects go with the next sweep after its grace period. What expired goes into the trash: reads do not show it, no byte of it is deleted, and
-"radtier undelete" brings it back. Each job asks the policy once more, about what the study is at that moment. This version purges nothing: what is over in the trash is counted and stays there.
+"radtier undelete" brings it back. What was long enough in the trash is purged: no generation names it any more, a certificate says what it was
+("radtier certificate"), and the next sweep after its grace period deletes the bytes. Each job asks the policy once more, about what the study is at that moment.
 
 Refused as a whole: a plan of another policy or edition, a rehearsal, one that is older than 7 days, one of which too many lines were skipped, and
 one that, with what other plans queued within 24 hours, deletes more of a hospital than the breaker of the policy allows; --allow-large, with a reason, overrides that.
@@ -225,7 +227,7 @@ one that, with what other plans queued within 24 hours, deletes more of a hospit
 		},
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "queue the work, do not only say what would be done")
-	cmd.Flags().StringVar(&o.By, "by", "", "`NAME` of who applies it; needed where something goes into the trash")
+	cmd.Flags().StringVar(&o.By, "by", "", "`NAME` of who applies it; needed where something is deleted")
 	cmd.Flags().StringVar(&o.Large, "allow-large", "", "delete more than the breaker allows, for this `REASON`")
 	cmd.Flags().Float64Var(&percent, "max-skipped", 100*lifecycle.DefaultMaxSkipped, "refuse the plan if more than so many `PERCENT` of its lines were skipped")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
@@ -246,12 +248,14 @@ func (p *program) printApplied(r *lifecycle.Applied, refused, asJSON bool) error
 	case r.Queued:
 		what, next = "queued", "; workers carry them out: `radtier worker --once`, or a worker that runs"
 	}
-	left := ""
-	if r.Left > 0 {
-		left = fmt.Sprintf(", %d over in the trash and left", r.Left)
+	list := []string{fmt.Sprintf("%s, %s", plural(int(r.Moves), "move"), bytesText(r.Bytes))}
+	if r.Trash > 0 {
+		list = append(list, fmt.Sprintf("%d for the trash, %s", r.Trash, bytesText(r.Trashed)))
 	}
-	_, err := fmt.Fprintf(p.stdout, "%s, %s, and %d for the trash, %s, %s; %d skipped%s%s\n",
-		plural(int(r.Moves), "move"), bytesText(r.Bytes), r.Trash, bytesText(r.Trashed), what, r.Skips, left, next)
+	if r.Purge > 0 {
+		list = append(list, fmt.Sprintf("%d to purge, %s", r.Purge, bytesText(r.Purged)))
+	}
+	_, err := fmt.Fprintf(p.stdout, "%s %s; %d skipped%s\n", strings.Join(list, "; "), what, r.Skips, next)
 	return err
 }
 

@@ -120,6 +120,8 @@ const (
 	KindPicture   ObjectKind = 'g' // picture of the regions
 	// KindAnnotation is a JSON annotation document as it was received.
 	KindAnnotation ObjectKind = 'n'
+	// KindCertificate is what says what was purged.
+	KindCertificate ObjectKind = 'c'
 )
 
 // ObjectKey is a parsed key of a study's object.
@@ -167,7 +169,7 @@ func ParseKey(key string) (o ObjectKey, ok bool) {
 			return o, false
 		}
 		name = n
-	case KindRecord, KindPicture:
+	case KindRecord, KindPicture, KindCertificate:
 		suffix := ".json"
 		if o.Kind == KindPicture {
 			suffix = ".png"

@@ -51,6 +51,8 @@ type Manifest struct {
 	Conflicts  []Conflict  `json:"conflicts,omitempty"`
 	Holds      []Hold      `json:"holds,omitempty"`
 	Trash      []Trashed   `json:"trash,omitempty"` // classes that expired and are hidden
+	// Certificates say what was purged, the oldest first.
+	Certificates []Certificate `json:"certificates,omitempty"`
 	// About is nil in manifests of versions that did not write it, Custody if nobody told anything.
 	About   *About   `json:"about,omitempty"`
 	Custody *Custody `json:"custody,omitempty"`

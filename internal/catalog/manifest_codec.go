@@ -121,6 +121,9 @@ func (m *Manifest) objects(f func(key string, class Class, tier string, bytes in
 	for _, a := range m.Annotations {
 		f(a.Key, ClassResult, "", a.Size, a.At)
 	}
+	for _, c := range m.Certificates {
+		f(c.Key, ClassHot, "", c.Size, c.At)
+	}
 }
 
 // LoadManifest reads a manifest, checks its digest if ref has one, and every

@@ -107,6 +107,11 @@ func (v *validator) objects(m *Manifest) {
 	for i, a := range m.Annotations {
 		object(fmt.Sprintf("annotation %d", i), a.Key, KindAnnotation, a.Size, a.SHA256)
 	}
+	v.check(len(m.Certificates) <= maxCertificates, "%d certificates, the most is %d", len(m.Certificates), maxCertificates)
+	for i, c := range m.Certificates {
+		object(fmt.Sprintf("certificate %d", i), c.Key, KindCertificate, c.Size, c.SHA256)
+		v.check(c.Class != "" && c.By != "" && !c.At.IsZero(), "certificate %d: its class or time is missing, or who purged", i)
+	}
 	t := m.Totals
 	v.check(t.Instances >= 0 && t.Frames >= 0 && t.RawBytes >= 0 && t.Series >= 0 && t.Passed >= 0 && t.Passed <= t.Instances, "totals %+v make no sense", t)
 	v.check(t.StoredBytes == stored, "totals say %d stored bytes, the objects have %d", t.StoredBytes, stored)

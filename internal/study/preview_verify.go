@@ -114,6 +114,12 @@ func (c *previewCheck) frame(ctx context.Context, in *preview.Instance, n int, s
 	if !ok && c.damaged {
 		return nil
 	}
+	if !ok && c.q.volume[in.Volume] < 0 && c.v.m.Purged(catalog.ClassFull) != nil { // it outlives its frame
+		if _, err := c.maker.Decode(ctx, &c.q.Index.Images[in.Image], &in.Frames[n], small); err != nil && ctx.Err() == nil {
+			c.v.add(c.q.key, "preview of frame %d of %q: %v", n, in.SOPUID, err)
+		}
+		return ctx.Err()
+	}
 	if !ok {
 		c.v.add(c.q.key, "preview of frame %d of %q: its instance is not stored", n, in.SOPUID)
 		return nil

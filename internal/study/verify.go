@@ -76,6 +76,11 @@ func (v *verifying) run(ctx context.Context) error {
 			}
 		}
 	}
+	for _, c := range v.m.Certificates {
+		if _, err := v.object(ctx, v.stores.Hot(), c.Key, c.Size, c.SHA256); err != nil {
+			return err
+		}
+	}
 	for _, a := range v.m.Annotations {
 		if _, err := v.object(ctx, v.stores.Hot(), a.Key, a.Size, a.SHA256); err != nil {
 			return err
