@@ -44,7 +44,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"exits": exits, "field": field, "samefiles": sameFiles, "flip": flip, "contains": contains, "expire": expire,
+			"exits": exits, "field": field, "samefiles": sameFiles, "flip": flip, "contains": contains, "expire": expire, "inventory": inventory,
 		},
 	})
 }
@@ -102,6 +102,17 @@ func expire(ts *testscript.TestScript, neg bool, args []string) {
 		}})
 		ts.Check(err)
 	}
+}
+
+// inventory FILE: writes what `show --instances --json` printed as the inventory of a keeper.
+func inventory(ts *testscript.TestScript, neg bool, args []string) {
+	var shown showResult
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &shown))
+	var b strings.Builder
+	for _, in := range shown.InstancesOf {
+		fmt.Fprintf(&b, "{\"study_uid\":%q,\"sop_uid\":%q,\"sha256\":%q}\n", shown.StudyUID, in.SOPUID, in.FileSHA256)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(b.String()), 0o644))
 }
 
 // samefiles DIR DIR: both have the same files below them, by content, whatever their names.
