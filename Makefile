@@ -7,7 +7,7 @@ short: ## the quick tests only
 	go test -short ./...
 fuzz: ## each fuzz target for FUZZTIME (default 5m)
 	./scripts/fuzz $(or $(FUZZTIME),5m)
-soak: ## SIGKILL and SIGSTOP workers at 200 random moments, over directories and SQLite, and over Ceph RGW and PostgreSQL
+soak: ## SIGKILL and SIGSTOP workers at 200 random moments each, while they derive and while they move and delete, over directories and SQLite, and over Ceph RGW and PostgreSQL
 	d=$$(mktemp -d); trap "scripts/dev/down $$d" EXIT; eval "$$(scripts/dev/up $$d)"; RADTIER_KILLS=200 go test -run "TestKill" -timeout 60m -v ./worker
 schedules: ## SCHEDULES (default 100000) interleavings of derive, late arrivals, sweep, rebuild and restored catalogs
 	RADTIER_SCHEDULES=$(or $(SCHEDULES),100000) go test -run 'Pairs|Random' -timeout 12h -v ./worker/interleave

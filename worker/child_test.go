@@ -26,6 +26,7 @@ func TestMain(m *testing.M) {
 	beChild[site]()
 	beChild[poisoned]()
 	beChild[idler]()
+	beChild[reaper]()
 	os.Exit(m.Run())
 }
 
