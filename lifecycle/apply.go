@@ -36,6 +36,7 @@ type ApplyOptions struct {
 	MaxSkipped float64
 	// By is who applies it: needed where something is deleted. Large, a reason, lets it delete more than the breaker of the policy allows.
 	By, Large string
+	Guard     Guard // asked before anything is queued that deletes
 	// Progress, if set, is told now and then how many lines were looked at; each is looked at twice.
 	Progress func(lines int64)
 }
@@ -104,6 +105,11 @@ func Apply(ctx context.Context, db *catalog.DB, store objstore.Store, name strin
 	}
 	if sure.Trash+sure.Purge > 0 && strings.TrimSpace(o.By) == "" {
 		return sure, fmt.Errorf("plan %.16s: it deletes something, so it must be said who applies it", digest)
+	}
+	if sure.Trash+sure.Purge > 0 {
+		if err := o.Guard.ask(ctx); err != nil {
+			return sure, fmt.Errorf("plan %.16s: %w", digest, err)
+		}
 	}
 	done, err := a.pass(ctx, true)
 	if err != nil {

@@ -83,6 +83,9 @@ func (p *Purger) Purge(ctx context.Context, job catalog.Job) (*catalog.Manifest,
 	if err != nil {
 		return nil, err
 	}
+	if err := p.Guard.ask(ctx); err != nil {
+		return nil, err
+	}
 	rules, err := LoadPolicy(ctx, p.Store, a.Policy)
 	if err != nil {
 		return nil, err

@@ -36,6 +36,7 @@ const DefaultGrace = 48 * time.Hour
 
 // SweepOptions changes what a sweep does.
 type SweepOptions struct {
+	Guard  Guard            // asked before anything is removed
 	Grace  time.Duration    // how long an orphan lies, or a superseded object is superseded, before it goes; 0 is DefaultGrace
 	DryRun bool             // only report; heads are healed all the same
 	Tenant string           // "" is all
@@ -99,6 +100,11 @@ func Sweep(ctx context.Context, db *catalog.DB, stores Stores, o SweepOptions) (
 		prefix += o.Tenant + "/"
 	}
 	s := &sweep{db: db, stores: stores, o: o, SweepReport: SweepReport{DryRun: o.DryRun}}
+	if !o.DryRun {
+		if err := o.Guard.ask(ctx); err != nil {
+			return s.SweepReport, fmt.Errorf("sweep: %w", err)
+		}
+	}
 	if err := s.resume(ctx); err != nil {
 		return s.SweepReport, fmt.Errorf("sweep: %w", err)
 	}
@@ -296,6 +302,9 @@ func (s *sweep) report(r catalog.Removal) {
 
 // delete removes an object that is in state deleting.
 func (s *sweep) delete(ctx context.Context, r catalog.Removal) error {
+	if err := s.o.Guard.ask(ctx); err != nil {
+		return err
+	}
 	i := slices.IndexFunc(s.stores.all(), func(t Tier) bool { return t.Name == r.Tier })
 	if i < 0 {
 		return fmt.Errorf("object %s is in tier %q, which is not configured", r.Key, r.Tier)

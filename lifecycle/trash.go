@@ -69,6 +69,7 @@ type Trasher struct {
 	Owner string
 	Hooks catalog.Hooks
 	Now   func() time.Time
+	Guard Guard
 }
 
 // Trash hides a class of a study, as its job says. The policy is asked again, about the very generation that the commit follows: holds, evidence or
@@ -78,6 +79,9 @@ type Trasher struct {
 func (t *Trasher) Trash(ctx context.Context, job catalog.Job) (*catalog.Manifest, error) {
 	a, err := ParseTrash(job.Args)
 	if err != nil {
+		return nil, err
+	}
+	if err := t.Guard.ask(ctx); err != nil {
 		return nil, err
 	}
 	p, err := LoadPolicy(ctx, t.Store, a.Policy)

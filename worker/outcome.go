@@ -60,6 +60,8 @@ func OutcomeOf(err error, failures int) Outcome {
 		return Outcome{Kind: OutcomeStale}
 	case errors.Is(err, catalog.ErrPoison), errors.Is(err, catalog.ErrFork), errors.Is(err, errPanic):
 		return Outcome{Kind: OutcomeQuarantine, Reason: err.Error()}
+	case errors.Is(err, lifecycle.ErrClocksDiffer), errors.Is(err, lifecycle.ErrClockBack), errors.Is(err, lifecycle.ErrClockForward):
+		return Outcome{Kind: OutcomeSnooze, After: 5 * time.Minute, Reason: err.Error()}
 	case errors.Is(err, lifecycle.ErrNotDue), errors.Is(err, catalog.ErrBusy):
 		return Outcome{Kind: OutcomeDrop, Reason: err.Error()}
 	case errors.Is(err, errHeadMoved):

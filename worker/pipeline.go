@@ -20,6 +20,7 @@ import (
 	"github.com/radtier/radtier/internal/pack"
 	"github.com/radtier/radtier/internal/render"
 	"github.com/radtier/radtier/internal/study"
+	"github.com/radtier/radtier/lifecycle"
 	"github.com/radtier/radtier/roi"
 )
 
@@ -54,6 +55,7 @@ type Pipeline struct {
 	codecs      CodecRules
 	progress    func(Progress)
 	shared      func(from, to string) (bool, objstore.Class)
+	guard       lifecycle.Guard
 
 	started atomic.Uint64 // attempts so far
 	stop    sync.Once
@@ -90,6 +92,8 @@ type PipelineOptions struct {
 	Progress func(Progress)
 	// Shared is lifecycle.Places.Shared of the tiers; nil: all of them are places of their own, with a class of their own by default.
 	Shared func(from, to string) (shared bool, class objstore.Class)
+	// Guard is asked before anything is deleted; see lifecycle.Clock.
+	Guard lifecycle.Guard
 }
 
 // maxPuts is how many studies write volumes at once at most to a store that holds memory for each, however large the budget is.
@@ -138,7 +142,7 @@ func NewPipeline(o PipelineOptions) *Pipeline {
 	c := startCores(o.Cores, o.Set)
 	return &Pipeline{db: o.DB, stores: o.Stores, set: o.Set, budget: NewBudget(files), puts: NewBudget(puts), cores: c, readers: newSlots(o.Readers), remote: newSlots(max(o.Readers, remoteReaders)), sources: o.Sources, bufs: &buffers{},
 		times: &c.times, log: o.Log, now: o.Now, hooks: o.Hooks, phi: o.PHI, tier: o.Tier, class: o.Class, owner: o.Owner, build: writerOf(o.Build, o.Set), lease: o.Lease,
-		volumeBytes: o.VolumeBytes, wholeFile: o.WholeFile, sequential: o.Sequential, previews: o.Previews, regions: o.Regions, codecs: o.Codecs, progress: o.Progress, shared: o.Shared}
+		volumeBytes: o.VolumeBytes, wholeFile: o.WholeFile, sequential: o.Sequential, previews: o.Previews, regions: o.Regions, codecs: o.Codecs, progress: o.Progress, shared: o.Shared, guard: o.Guard}
 }
 
 // writerOf names who makes frames: the build and, of each codec with kernels, those that it uses on this

@@ -17,6 +17,7 @@ import (
 
 	"github.com/radtier/radtier/internal/catalog"
 	"github.com/radtier/radtier/internal/objstore"
+	"github.com/radtier/radtier/lifecycle"
 )
 
 // Pool takes jobs from the queue and runs them, and keeps the queue filled
@@ -51,6 +52,8 @@ type Work interface {
 
 // PoolOptions is what a pool needs beside its work. Zero values have defaults.
 type PoolOptions struct {
+	// Guard is asked now and then: it notes the time, and its error is logged long before somebody wants to remove something. See lifecycle.Clock.
+	Guard   lifecycle.Guard
 	Redis   asynq.RedisConnOpt
 	Studies int // studies worked on at once; default 16: while some wait for the store, others have the cores
 	// Window is how many tasks wait in Redis; default 4 for each study at once. A short queue is a fair one:
@@ -224,7 +227,7 @@ func (w *Pool) feed() {
 	ctx := w.begin
 	tick := time.NewTicker(w.opts.Poll)
 	defer tick.Stop()
-	var reconciled, pruned time.Time
+	var reconciled, pruned, guarded time.Time
 	for {
 		if err := w.fill(ctx); err != nil && ctx.Err() == nil {
 			w.said.problem("queue not filled; trying again", err)
@@ -245,6 +248,12 @@ func (w *Pool) feed() {
 				w.log.Error("tasks are not safe in Redis any more; the catalog has them all", "err", r.danger())
 			}
 		}
+		if w.opts.Guard != nil && time.Since(guarded) > guardEvery {
+			guarded = time.Now()
+			if err := w.opts.Guard(ctx); err != nil && ctx.Err() == nil {
+				w.log.Warn("nothing can be removed now", "err", err)
+			}
+		}
 		if time.Since(pruned) > pruneEvery {
 			pruned = time.Now()
 			if _, err := w.db.Prune(ctx, time.Now().Add(-keepDone)); err != nil && ctx.Err() == nil {
@@ -261,6 +270,7 @@ func (w *Pool) feed() {
 }
 
 const (
+	guardEvery     = 10 * time.Minute
 	reconcileEvery = 15 * time.Second
 	pruneEvery     = time.Hour
 	keepDone       = 30 * 24 * time.Hour // how long a job that is done can be looked up

@@ -26,7 +26,7 @@ func forWorkers(kind string) bool {
 // side does the work of one attempt at a side job.
 func (p *Pipeline) side(ctx context.Context, job catalog.Job) (*catalog.Manifest, error) {
 	tiers := places{p.stores, p.shared}
-	t := lifecycle.Trasher{DB: p.db, Store: p.stores.Hot(), Hot: p.tier, Owner: p.owner, Hooks: p.hooks, Now: p.now}
+	t := lifecycle.Trasher{DB: p.db, Store: p.stores.Hot(), Hot: p.tier, Owner: p.owner, Hooks: p.hooks, Now: p.now, Guard: p.guard}
 	switch job.Kind {
 	case lifecycle.ActionTrash:
 		return t.Trash(ctx, job)

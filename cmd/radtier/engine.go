@@ -36,7 +36,8 @@ func (a *app) startEngine(ctx context.Context) (*engine, error) {
 
 func (e *engine) start(ctx context.Context) (err error) {
 	cfg := e.cfg
-	opts := worker.PoolOptions{Studies: cfg.Worker.Studies, Window: cfg.Queue.Window, Log: e.log}
+	clock := e.clock()
+	opts := worker.PoolOptions{Studies: cfg.Worker.Studies, Window: cfg.Queue.Window, Log: e.log, Guard: clock.Check}
 	switch q := cfg.Queue; q.Kind {
 	case "embedded":
 		if e.lock, err = tryLock(lockPath(cfg)); err != nil {
@@ -63,7 +64,7 @@ func (e *engine) start(ctx context.Context) (err error) {
 		Owner: fmt.Sprintf("%s-%d", host, os.Getpid()), Build: version(),
 		Codecs: cfg.Worker.Codec, Regions: cfg.Regions, Previews: worker.PreviewOptions{Off: cfg.Worker.PreviewSamples == 0, Limit: preview.Limit{Side: cfg.Worker.PreviewSamples, Share: cfg.Worker.PreviewShare / 100}},
 		Cores: cfg.Worker.Cores, Readers: cfg.Worker.Readers, BudgetBytes: cfg.Worker.Memory, Lease: cfg.Worker.Lease,
-		Progress: e.progress.note, Shared: e.stores.Shared,
+		Progress: e.progress.note, Shared: e.stores.Shared, Guard: clock.Check,
 	})
 	e.pool, err = worker.StartPool(e.db, e.stores.Hot(), e.pipeline, opts)
 	return err

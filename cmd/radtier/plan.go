@@ -210,7 +210,7 @@ one that, with what other plans queued within 24 hours, deletes more of a hospit
 				return err
 			}
 			defer a.Close()
-			o.Hot, o.Now, o.Queue, o.MaxSkipped = a.cfg.Tiers[0].Name, time.Now(), yes, max(percent/100, 1e-9)
+			o.Hot, o.Now, o.Queue, o.MaxSkipped, o.Guard = a.cfg.Tiers[0].Name, time.Now(), yes, max(percent/100, 1e-9), a.clock().Check
 			for _, tier := range o.Policy.Tiers {
 				if _, err := a.stores.Tier(tier); err != nil {
 					return fmt.Errorf("policy %s names tier %q, which the configuration does not have: add it to `tiers`", o.Policy.Name, tier)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/sha256"
+	"database/sql"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -44,7 +45,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"exits": exits, "field": field, "samefiles": sameFiles, "flip": flip, "contains": contains, "expire": expire, "inventory": inventory,
+			"exits": exits, "field": field, "samefiles": sameFiles, "flip": flip, "contains": contains, "expire": expire, "inventory": inventory, "watermark": watermark,
 		},
 	})
 }
@@ -113,6 +114,16 @@ func inventory(ts *testscript.TestScript, neg bool, args []string) {
 		fmt.Fprintf(&b, "{\"study_uid\":%q,\"sop_uid\":%q,\"sha256\":%q}\n", shown.StudyUID, in.SOPUID, in.FileSHA256)
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(b.String()), 0o644))
+}
+
+// watermark DURATION: sets when something was last removed, from now.
+func watermark(ts *testscript.TestScript, neg bool, args []string) {
+	d, err := time.ParseDuration(args[0])
+	ts.Check(err)
+	db, err := sql.Open("sqlite", ts.MkAbs("radtier-data/catalog.db"))
+	ts.Check(err)
+	_, err = db.Exec(`UPDATE watermark SET at = ?`, time.Now().Add(d).UnixMilli())
+	ts.Check(errors.Join(err, db.Close()))
 }
 
 // samefiles DIR DIR: both have the same files below them, by content, whatever their names.

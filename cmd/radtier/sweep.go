@@ -43,7 +43,7 @@ Without --apply nothing is removed: the list is what --apply would remove.
 				return err
 			}
 			defer a.Close()
-			r, err := lifecycle.Sweep(cmd.Context(), a.db, a.stores.sweep(), lifecycle.SweepOptions{Grace: d, DryRun: !apply, Tenant: tenant})
+			r, err := lifecycle.Sweep(cmd.Context(), a.db, a.stores.sweep(), lifecycle.SweepOptions{Grace: d, DryRun: !apply, Tenant: tenant, Guard: a.clock().Check})
 			if err != nil {
 				return err
 			}

@@ -22,6 +22,7 @@ const minPostgres = 13
 
 var postgresDialect = &dialect{
 	name:       "postgres",
+	clock:      "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)",
 	forUpdate:  " FOR UPDATE",
 	skipLocked: " FOR UPDATE SKIP LOCKED",
 	lockNew:    `SELECT pg_advisory_xact_lock(hashtextextended(? || '/' || ?, 7261647469))`,

@@ -12,6 +12,7 @@ import (
 // dialect is all that differs between databases; the statements are the same.
 type dialect struct {
 	name       string
+	clock      string                   // a query for the server's clock, in ms since 1970; "" if that is this machine's
 	forUpdate  string                   // appended to a SELECT whose row is changed in the same transaction
 	skipLocked string                   // the same, passing over rows that other transactions have locked
 	lockNew    string                   // a statement that locks (tenant, hash) of a study that has no row yet; "" if writers come one by one

@@ -110,3 +110,37 @@ func testQuietCommit(t *testing.T, f *Fixture) {
 		t.Fatalf("the row says %+v, %v", c.Brief, err)
 	}
 }
+
+// testWatermark: a moment is noted if it is later and within reach; no two callers at once turn it back.
+func testWatermark(t *testing.T, f *Fixture) {
+	at := f.Clock.Now()
+	advance := func(to time.Duration, reach time.Duration, want bool, then time.Duration) {
+		t.Helper()
+		noted, err := f.DB.Advance(f.Ctx, at.Add(to), reach, "o", "r")
+		f.OK(err)
+		if got, err := f.DB.Watermark(f.Ctx); noted != want || err != nil || !got.Equal(at.Add(then)) {
+			t.Fatalf("noted %v, the watermark is %v, %v; want %v, %v", noted, got, err, want, at.Add(then))
+		}
+	}
+	if w, err := f.DB.Watermark(f.Ctx); err != nil || !w.IsZero() {
+		t.Fatalf("at first it is %v, %v", w, err)
+	}
+	advance(0, time.Hour, true, 0)
+	advance(time.Hour, time.Hour, true, time.Hour)
+	advance(time.Minute, time.Hour, true, time.Hour)
+	advance(2*time.Hour+time.Millisecond, time.Hour, false, time.Hour)
+	advance(9*time.Hour, 0, true, 9*time.Hour)
+	var wait sync.WaitGroup
+	for n := range 20 {
+		wait.Go(func() {
+			if _, err := f.DB.Advance(f.Ctx, at.Add(9*time.Hour+time.Duration(n)*time.Minute), time.Hour, "", ""); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wait.Wait()
+	advance(0, time.Hour, true, 9*time.Hour+19*time.Minute)
+	if now, has, err := f.DB.ServerTime(f.Ctx); err != nil || has && (time.Since(now) > time.Minute || time.Since(now) < -time.Minute) {
+		t.Fatalf("the server's clock is %v, %v, %v", now, has, err)
+	}
+}

@@ -5,3 +5,11 @@ CREATE TABLE deletion (
   studies BIGINT NOT NULL,
   PRIMARY KEY (tenant, slot)
 );
+
+-- The last moment at which somebody removed something or was about to: a clock that differs too much from it removes nothing.
+CREATE TABLE watermark (
+  id     BIGINT PRIMARY KEY, -- 1
+  at     BIGINT NOT NULL,
+  by_who TEXT   NOT NULL DEFAULT '', -- who approved the last jump forward, and why
+  reason TEXT   NOT NULL DEFAULT ''
+);
