@@ -5,7 +5,9 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -464,5 +466,135 @@ func TestPurgeCrash(t *testing.T) {
 			t.Fatalf("round %d: kept are %v", n, slices.Sorted(maps.Keys(got)))
 		}
 		x.verify()
+	}
+}
+
+// restart closes the catalog, lets f change its files, and opens it again.
+func (x *expiring) restart(f func(path string)) {
+	x.t.Helper()
+	x.ok(x.db.Close())
+	f(filepath.Join(x.rig.dir, "catalog.db"))
+	x.openCatalog()
+	x.p.db = x.db
+}
+
+// TestPurgeRestoredCatalog: a catalog that was put back to a moment before something kept a study from being deleted, and is asked at once what to
+// purge and to sweep: the bucket knows better.
+func TestPurgeRestoredCatalog(t *testing.T) {
+	for name, since := range map[string]func(x *expiring){
+		"a hold": func(x *expiring) {
+			_, err := lifecycle.AddHold(t.Context(), x.db, x.store, x.k, catalog.Hold{ID: "h", Kind: catalog.HoldLegal, Owner: "o", Reason: "r", Since: x.now()})
+			x.ok(err)
+		},
+		"brought back": func(x *expiring) {
+			_, err := lifecycle.Undelete(t.Context(), x.db, x.store, x.k, nil, "reader", "wanted")
+			x.ok(err)
+		},
+		"new images": func(x *expiring) {
+			other := axialSlab(2)
+			other.n = 2
+			dir := t.TempDir()
+			other.write(t, dir)
+			x.ingest("a", dir)
+		},
+	} {
+		for _, queued := range []bool{false, true} { // the purge was queued before the backup, or is planned after it was put back
+			t.Run(fmt.Sprint(name, ", queued before: ", queued), func(t *testing.T) {
+				x := newExpiring(t, nil)
+				x.trash()
+				id := ""
+				if queued {
+					id = x.queueDue()
+				}
+				var backup []byte
+				x.restart(func(path string) {
+					var err error
+					backup, err = os.ReadFile(path)
+					x.ok(err)
+				})
+				since(x)
+				had := x.open(x.k).Manifest
+				x.restart(func(path string) {
+					for _, name := range []string{path, path + "-wal", path + "-shm"} {
+						_ = os.Remove(name)
+					}
+					x.ok(os.WriteFile(path, backup, 0o600))
+				})
+				if !queued {
+					id = x.queueDue()
+				}
+				if id != "" {
+					if err := x.run(id); err == nil {
+						t.Fatal("the job was done")
+					}
+				}
+				sweep := func() {
+					_, err := lifecycle.Sweep(t.Context(), x.db, lifecycle.Stores{Hot: lifecycle.Tier{Name: "hot", Store: x.store}}, lifecycle.SweepOptions{Grace: time.Nanosecond, Now: x.now})
+					x.ok(err)
+				}
+				sweep()
+				x.ok(catalog.Reconcile(t.Context(), x.db, x.store))
+				sweep()
+				m, _, err := catalog.Heal(t.Context(), x.db, x.store, x.k.Tenant, x.k.Hash())
+				x.ok(err)
+				if m.Generation < had.Generation || len(m.Certificates) != 0 || m.Totals != had.Totals || len(m.Holds) != len(had.Holds) || len(m.Trash) != len(had.Trash) {
+					t.Fatalf("generation %d, was %d: %+v", m.Generation, had.Generation, m)
+				}
+				x.verify()
+			})
+		}
+	}
+}
+
+// TestPurgeZombie: a worker that hangs at any step of a purge for longer than its lease, while another one does it and everything that is superseded is swept at once,
+// goes on and changes nothing.
+func TestPurgeZombie(t *testing.T) {
+	for _, step := range []string{lifecycle.StepProved, lifecycle.StepBundled, lifecycle.StepCertificate, catalog.StepHealed, catalog.StepChanged, catalog.StepManifestPut, catalog.StepDecided, catalog.StepOKPut} {
+		t.Run(step, func(t *testing.T) {
+			x := newExpiring(t, nil)
+			had := x.kept()
+			x.trash()
+			id := x.queueDue()
+			hung := false
+			x.hooks = func(_ context.Context, at string) error {
+				if at != step || hung {
+					return nil
+				}
+				hung = true
+				x.later.Add(int64(2 * time.Hour)) // the lease is over
+				x.ok(catalog.Reconcile(t.Context(), x.db, x.store))
+				other := NewPipeline(PipelineOptions{DB: x.db, Stores: oneStore{x.store}, Tier: "hot", Set: all.Set(), Owner: "other", Build: "test", Lease: time.Hour, Now: x.now})
+				defer other.Close()
+				_ = other.Run(t.Context(), id)
+				_, err := lifecycle.Sweep(t.Context(), x.db, lifecycle.Stores{Hot: lifecycle.Tier{Name: "hot", Store: x.store}}, lifecycle.SweepOptions{Grace: time.Nanosecond, Now: func() time.Time { return x.now().Add(time.Hour) }})
+				x.ok(err)
+				return nil
+			}
+			_ = x.run(id)
+			x.hooks = nil
+			if !hung {
+				t.Fatal("it never came to this step")
+			}
+			x.ok(catalog.Reconcile(t.Context(), x.db, x.store))
+			m := x.open(x.k).Manifest
+			if len(m.Certificates) != 1 || len(m.Trash) != 0 || m.Totals.Instances != 1 {
+				t.Fatalf("in the end it is %+v", m)
+			}
+			x.sweep()
+			if got := x.kept(); !maps.Equal(got, had) {
+				t.Fatalf("kept are %v", slices.Sorted(maps.Keys(got)))
+			}
+			x.verify()
+			events := 0
+			x.ok(x.db.Events(t.Context(), func(e catalog.Event) error {
+				if e.Action == lifecycle.ActionPurge {
+					events++
+				}
+				return nil
+			}))
+			if events > 1 {
+				t.Errorf("%d events tell of one purge", events)
+			}
+		})
 	}
 }
