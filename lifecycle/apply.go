@@ -293,7 +293,7 @@ func (a *applier) remove(ctx context.Context, l *Line, s Step, r *Applied, queue
 	if a.tenants[l.Tenant] == nil { // in the first pass its jobs were open; it is not asked twice
 		return nil
 	}
-	args := TrashArgs{Class: s.Class, Policy: a.plan.PolicySHA256, Plan: a.digest, Line: l.Number, By: a.o.By, Large: a.o.Large}
+	args := TrashArgs{Class: s.Class, Policy: a.plan.PolicySHA256, Rules: policyKey(a.plan.ID), Plan: a.digest, Line: l.Number, By: a.o.By, Large: a.o.Large}
 	_, err := a.db.QueueDeletion(ctx, l.Tenant, l.Study, kind, args.String(), a.tenants[l.Tenant].most, !*counted)
 	*counted = true
 	return err

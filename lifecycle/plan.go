@@ -7,7 +7,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -115,6 +114,7 @@ const (
 const headPrefix = "plans/h/"
 
 func headKey(digest string) string    { return headPrefix + digest + ".json" }
+func policyKey(id string) string      { return "plans/l/" + id + "/policy.yaml" }
 func partKey(id string, n int) string { return fmt.Sprintf("plans/l/%s/%08d.jsonl", id, n) }
 
 func digestOf(raw []byte) string {
@@ -338,14 +338,11 @@ func (p *planner) put(ctx context.Context, key string, raw []byte) error {
 	return err
 }
 
-// keepPolicy leaves the policy beside the plan, for the workers that carry it out.
+// keepPolicy leaves the policy beside the plan, for the workers that carry it out, and reads it back.
 func (p *planner) keepPolicy(ctx context.Context) error {
-	key := policyKey(p.o.Policy.Digest)
-	if _, err := p.store.Head(ctx, key); !errors.Is(err, objstore.ErrNotFound) {
+	if err := p.put(ctx, policyKey(p.ID), p.o.Policy.Source); err != nil {
 		return err
 	}
-	if err := p.put(ctx, key, p.o.Policy.Source); err != nil && !errors.Is(err, objstore.ErrExists) { // by another plan, at this moment
-		return err
-	}
-	return nil
+	_, err := LoadPolicy(ctx, p.store, policyKey(p.ID), p.o.Policy.Digest)
+	return err
 }

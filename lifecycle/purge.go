@@ -86,7 +86,7 @@ func (p *Purger) Purge(ctx context.Context, job catalog.Job) (*catalog.Manifest,
 	if err := p.Guard.ask(ctx); err != nil {
 		return nil, err
 	}
-	rules, err := LoadPolicy(ctx, p.Store, a.Policy)
+	rules, err := LoadPolicy(ctx, p.Store, a.Rules, a.Policy)
 	if err != nil {
 		return nil, err
 	}

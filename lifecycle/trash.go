@@ -23,6 +23,7 @@ const (
 type TrashArgs struct {
 	Class  catalog.Class `json:"class"`
 	Policy string        `json:"policy"` // digest
+	Rules  string        `json:"rules"`  // key of the policy, beside the plan
 	Plan   string        `json:"plan"`   // digest
 	Line   int64         `json:"line"`
 	By     string        `json:"by"`              // who applied the plan
@@ -40,8 +41,8 @@ func (a TrashArgs) String() string {
 
 // ParseTrash reads the args of a job.
 func ParseTrash(text string) (a TrashArgs, err error) {
-	if err = json.Unmarshal([]byte(text), &a); err == nil && (a.Class == "" || a.Policy == "" || a.By == "") {
-		err = errors.New("class, policy and by are needed")
+	if err = json.Unmarshal([]byte(text), &a); err == nil && (a.Class == "" || a.Policy == "" || a.Rules == "" || a.By == "") {
+		err = errors.New("class, policy, rules and by are needed")
 	}
 	if err != nil {
 		return a, fmt.Errorf("the job of a deletion says %.200q: %w", text, err)
@@ -84,7 +85,7 @@ func (t *Trasher) Trash(ctx context.Context, job catalog.Job) (*catalog.Manifest
 	if err := t.Guard.ask(ctx); err != nil {
 		return nil, err
 	}
-	p, err := LoadPolicy(ctx, t.Store, a.Policy)
+	p, err := LoadPolicy(ctx, t.Store, a.Rules, a.Policy)
 	if err != nil {
 		return nil, err
 	}
@@ -135,24 +136,17 @@ func Undelete(ctx context.Context, db *catalog.DB, store objstore.Store, k catal
 		Change: func(m *catalog.Manifest) error { return m.TakeFromTrash(classes...) }})
 }
 
-// policyKey is where a plan leaves its policy, for the workers that carry it out.
-func policyKey(digest string) string { return "plans/p/" + digest + ".yaml" }
-
 // maxPolicy bounds a policy's file.
 const maxPolicy = 4 << 20
 
-// LoadPolicy reads the policy of a plan by its digest.
-func LoadPolicy(ctx context.Context, store objstore.Store, digest string) (*policy.Policy, error) {
-	raw, err := objstore.ReadAll(ctx, store, policyKey(digest), maxPolicy)
+// LoadPolicy reads the policy that a plan left beside its lines, and checks its digest.
+func LoadPolicy(ctx context.Context, store objstore.Store, key, digest string) (*policy.Policy, error) {
+	raw, err := objstore.ReadAll(ctx, store, key, maxPolicy)
 	if err != nil {
 		return nil, fmt.Errorf("policy %.16s: %w", digest, err)
 	}
-	p, err := policy.Load(policyKey(digest), raw)
-	if err != nil {
-		return nil, err
+	if got := digestOf(raw); got != digest {
+		return nil, fmt.Errorf("policy %s: its SHA-256 is %s, must be %s: %w", key, got, digest, ErrVerify)
 	}
-	if p.Digest != digest {
-		return nil, fmt.Errorf("policy %.16s: its SHA-256 is %s", digest, p.Digest)
-	}
-	return p, nil
+	return policy.Load(key, raw)
 }

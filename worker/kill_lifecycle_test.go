@@ -138,6 +138,10 @@ func (v reaper) work(ctx context.Context) error {
 		last = err
 		time.Sleep(10 * time.Millisecond)
 	}
+	_ = db.Jobs(ctx, func(j catalog.Job) error {
+		last = errors.Join(last, fmt.Errorf("job %s: %s %s %s, attempt %d, %d failures, %d crashes: %s", j.ID, j.Kind, j.Args, j.State, j.Attempt, j.Failures, j.Crashes, j.LastError))
+		return nil
+	}, catalog.JobQueued, catalog.JobRunning, catalog.JobFailed)
 	return fmt.Errorf("not done after two minutes: %w", last)
 }
 

@@ -93,10 +93,11 @@ func TestTrashThroughQueue(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := lifecycle.MakePlan(t.Context(), r.db, r.store, lifecycle.PlanOptions{Policy: p, Hot: "hot", Now: time.Now()}); err != nil {
+	plan, _, err := lifecycle.MakePlan(t.Context(), r.db, r.store, lifecycle.PlanOptions{Policy: p, Hot: "hot", Now: time.Now()})
+	if err != nil {
 		t.Fatal(err)
 	}
-	args := lifecycle.TrashArgs{Class: catalog.ClassFull, Policy: p.Digest, Plan: "p", Line: 1, By: "ops"}
+	args := lifecycle.TrashArgs{Class: catalog.ClassFull, Policy: p.Digest, Rules: "plans/l/" + plan.ID + "/policy.yaml", Plan: "p", Line: 1, By: "ops"}
 	job, err := r.db.QueueSide(t.Context(), k.Tenant, k.Hash(), lifecycle.ActionTrash, args.String())
 	if err != nil {
 		t.Fatal(err)

@@ -82,7 +82,7 @@ rules:
   - {name: rest, match: {class: [region, result, preview]}, keep: P5Y, from: arrival}
 `))
 	check(err)
-	_, _, err = lifecycle.MakePlan(ctx, db, store, lifecycle.PlanOptions{Policy: rules, Hot: "hot", Now: now()})
+	plan, _, err := lifecycle.MakePlan(ctx, db, store, lifecycle.PlanOptions{Policy: rules, Hot: "hot", Now: now()})
 	check(err)
 	x := lifecycle.Purger{Trasher: lifecycle.Trasher{DB: db, Store: store, Hot: "hot", Owner: "test", Now: now}, Tiers: onePlace{store}}
 	for _, step := range []struct {
@@ -95,7 +95,7 @@ rules:
 			return nil
 		}})
 		check(err)
-		args := lifecycle.TrashArgs{Class: catalog.ClassFull, Policy: rules.Digest, Plan: "0123456789abcdef", Line: 1, By: "ops"}
+		args := lifecycle.TrashArgs{Class: catalog.ClassFull, Policy: rules.Digest, Rules: "plans/l/" + plan.ID + "/policy.yaml", Plan: "0123456789abcdef", Line: 1, By: "ops"}
 		job, err := db.QueueSide(ctx, study.Tenant, study.Hash(), step.kind, args.String())
 		check(err)
 		job, err = catalog.Begin(ctx, db, store, job.ID, "test", time.Hour)
