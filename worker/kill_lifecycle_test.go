@@ -127,7 +127,7 @@ func (v reaper) work(ctx context.Context) error {
 		return err
 	}
 	var last error
-	for start := time.Now(); time.Since(start) < 2*time.Minute; {
+	for start := time.Now(); time.Since(start) < 5*time.Minute; {
 		left, err := v.round(ctx, db, s, p, rules, now)
 		if ctx.Err() != nil {
 			return nil
@@ -142,7 +142,7 @@ func (v reaper) work(ctx context.Context) error {
 		last = errors.Join(last, fmt.Errorf("job %s: %s %s %s, attempt %d, %d failures, %d crashes: %s", j.ID, j.Kind, j.Args, j.State, j.Attempt, j.Failures, j.Crashes, j.LastError))
 		return nil
 	}, catalog.JobQueued, catalog.JobRunning, catalog.JobFailed)
-	return fmt.Errorf("not done after two minutes: %w", last)
+	return fmt.Errorf("not done after five minutes: %w", last)
 }
 
 // round does everything once, and returns how much is left to do.
