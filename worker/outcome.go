@@ -58,6 +58,8 @@ func OutcomeOf(err error, failures int) Outcome {
 		return Outcome{Kind: OutcomeDone}
 	case errors.Is(err, catalog.ErrStale), errors.Is(err, catalog.ErrLeased):
 		return Outcome{Kind: OutcomeStale}
+	case errors.Is(err, lifecycle.ErrNoCopy):
+		return Outcome{Kind: OutcomeQuarantine, Reason: err.Error()}
 	case errors.Is(err, catalog.ErrPoison), errors.Is(err, catalog.ErrFork), errors.Is(err, errPanic):
 		return Outcome{Kind: OutcomeQuarantine, Reason: err.Error()}
 	case errors.Is(err, lifecycle.ErrClocksDiffer), errors.Is(err, lifecycle.ErrClockBack), errors.Is(err, lifecycle.ErrClockForward):

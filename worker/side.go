@@ -20,7 +20,11 @@ func (p places) Shared(from, to string) (bool, objstore.Class) { return p.shared
 
 // forWorkers reports whether workers carry out side jobs of a kind. The others are done by whoever makes them.
 func forWorkers(kind string) bool {
-	return kind == lifecycle.ActionMove || kind == lifecycle.ActionTrash || kind == lifecycle.ActionPurge
+	switch kind {
+	case lifecycle.ActionMove, lifecycle.ActionTrash, lifecycle.ActionPurge, lifecycle.ActionRepair:
+		return true
+	}
+	return false
 }
 
 // side does the work of one attempt at a side job.
@@ -35,5 +39,8 @@ func (p *Pipeline) side(ctx context.Context, job catalog.Job) (*catalog.Manifest
 		return x.Purge(ctx, job)
 	}
 	mv := lifecycle.Mover{DB: p.db, Tiers: tiers, Owner: p.owner, Hooks: p.hooks, Now: p.now}
+	if job.Kind == lifecycle.ActionRepair {
+		return mv.Repair(ctx, job)
+	}
 	return mv.Move(ctx, job)
 }
