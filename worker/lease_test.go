@@ -44,25 +44,34 @@ func TestLeaseRunsOut(t *testing.T) {
 // TestSlowPublish: an attempt that decided a generation and takes longer than its lease to publish it is not stopped: the job is
 // closed, so there is no lease that it could have lost.
 func TestSlowPublish(t *testing.T) {
-	const lease = 30 * time.Millisecond
+	const lease = 100 * time.Millisecond
 	var cause error
+	decided := false
 	r := newRig(t, func(o *PipelineOptions) {
 		o.Lease = lease
 		o.Hooks = func(ctx context.Context, step string) error {
 			if step != catalog.StepDecided {
 				return nil
 			}
+			decided = true
 			select {
 			case <-ctx.Done():
 				cause = context.Cause(ctx)
-			case <-time.After(10 * lease):
+			case <-time.After(5 * lease):
 			}
 			return nil
 		}
 	})
 	job := r.queue("a", write(t, small{}.bytes(t)))[0]
-	if err := r.p.Run(context.Background(), job.ID); err != nil || cause != nil {
-		t.Fatalf("the attempt ended with %v, its work was cancelled by %v; want neither", err, cause)
+	for {
+		err := r.p.Run(context.Background(), job.ID)
+		if !decided && errors.Is(err, catalog.ErrStale) {
+			continue // this machine is so slow that the lease ran out before
+		}
+		if err != nil || cause != nil {
+			t.Fatalf("the attempt ended with %v, its work was cancelled by %v; want neither", err, cause)
+		}
+		break
 	}
 	if head, err := r.db.Head(context.Background(), job.StudyKey); err != nil || !head.Published {
 		t.Errorf("published: %v, %v", head.Published, err)
