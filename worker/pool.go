@@ -228,6 +228,7 @@ func (w *Pool) feed() {
 	tick := time.NewTicker(w.opts.Poll)
 	defer tick.Stop()
 	var reconciled, pruned, guarded time.Time
+	sealed := time.Now()
 	for {
 		if err := w.fill(ctx); err != nil && ctx.Err() == nil {
 			w.said.problem("queue not filled; trying again", err)
@@ -254,6 +255,12 @@ func (w *Pool) feed() {
 				w.log.Warn("nothing can be removed now", "err", err)
 			}
 		}
+		if time.Since(sealed) > sealEvery {
+			sealed = time.Now()
+			if _, err := catalog.SealAudit(ctx, w.db, w.store, nil); err != nil && ctx.Err() == nil {
+				w.log.Warn("the audit log is not sealed; trying again", "err", err)
+			}
+		}
 		if time.Since(pruned) > pruneEvery {
 			pruned = time.Now()
 			if _, err := w.db.Prune(ctx, time.Now().Add(-keepDone)); err != nil && ctx.Err() == nil {
@@ -271,6 +278,7 @@ func (w *Pool) feed() {
 
 const (
 	guardEvery     = 10 * time.Minute
+	sealEvery      = 5 * time.Minute
 	reconcileEvery = 15 * time.Second
 	pruneEvery     = time.Hour
 	keepDone       = 30 * 24 * time.Hour // how long a job that is done can be looked up

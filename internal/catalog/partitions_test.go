@@ -83,6 +83,8 @@ func TestPartitions(t *testing.T) {
 		{`DELETE FROM holding WHERE tenant = ? AND hash = ?`, []string{"t", "f" + hash[1:]}, "f"},
 		{`SELECT COUNT(*) FROM removal WHERE tenant = ? AND hash = ? AND key = ?`, []string{"t", hash, "k"}, "a"},
 		{`SELECT manifest_key FROM audit WHERE tenant = ? AND hash = ? AND id = ?`, []string{"t", hash, "k"}, "a"},
+		{selectLoose, []string{"3", "3g", "100"}, "3"},
+		{selectNumbered, []string{"5", "9", "3", "3g"}, "3"},
 		{`UPDATE interval_row SET until = ?, closed = 1 WHERE tenant = ? AND hash = ? AND key = ? AND closed = 0`, []string{"1", "t", hash, "k"}, "a"},
 		{selectTenantPage, []string{"t", "c", "cg", "", "", "0", "500"}, "c"},     // a shard
 		{selectTenantPage, []string{"t", "c7", "c7g", "", "", "0", "500"}, "c"},   // the prefix of keys, two digits

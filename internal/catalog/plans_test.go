@@ -29,7 +29,7 @@ func TestStatementsUseIndexes(t *testing.T) {
 		`SELECT tenant, hash FROM study WHERE published = 0 AND generation > 0 AND status <> 'fork'`,
 		`SELECT id FROM cleanup WHERE 1 = 1 AND ready_at <= ? ORDER BY ready_at, id LIMIT 1`,
 		`SELECT COUNT(*) FROM removal WHERE tenant = ? AND hash = ? AND key = ?`,
-		selectReview, selectReviewState, selectHeld, selectCheckOlder, selectCheckDue, selectSide, markAnswered(3), selectCheck + ` AND tenant = ? AND hash = ?`,
+		selectReview, selectReviewState, selectHeld, selectCheckOlder, selectCheckDue, selectSide, markAnswered(3), selectLoose, selectNumbered, selectAuditOf, `SELECT COUNT(*) FROM audit WHERE number = 0 AND hash >= ? AND hash < ?`, selectCheck + ` AND tenant = ? AND hash = ?`,
 		`SELECT hash, evidence FROM citation WHERE tenant = ? AND citing = ? AND evidence <> ''`,
 		`SELECT uid, generation, evidence FROM citation WHERE tenant = ? AND hash = ? AND evidence <> '' ORDER BY citing`,
 		`DELETE FROM citation WHERE tenant = ? AND citing = ? AND evidence = '' AND seen = ''`,
