@@ -54,7 +54,7 @@ func FactsOfManifest(p *policy.Policy, m *catalog.Manifest, hot string) *policy.
 
 // addHolding adds objects of a class and tier to the artifact that they are part of.
 func addHolding(list []policy.Artifact, o *catalog.BriefObject, hot string) []policy.Artifact {
-	a := policy.Artifact{Class: o.Class, Tier: cmp.Or(o.Tier, hot), Since: o.Start(), Bytes: o.Bytes, Objects: o.Objects, Trashed: o.InTrash()}
+	a := policy.Artifact{Class: o.Class, Tier: cmp.Or(o.Tier, hot), Since: o.Start(), Bytes: o.Bytes, Objects: o.Objects, Trashed: o.InTrash(), Restored: o.RestoredUntil()}
 	i := slices.IndexFunc(list, func(b policy.Artifact) bool { return b.Class == a.Class && b.Tier == a.Tier })
 	if i < 0 {
 		return append(list, a)

@@ -21,7 +21,7 @@ func (p places) Shared(from, to string) (bool, objstore.Class) { return p.shared
 // forWorkers reports whether workers carry out side jobs of a kind. The others are done by whoever makes them.
 func forWorkers(kind string) bool {
 	switch kind {
-	case lifecycle.ActionMove, lifecycle.ActionTrash, lifecycle.ActionPurge, lifecycle.ActionRepair:
+	case lifecycle.ActionMove, lifecycle.ActionTrash, lifecycle.ActionPurge, lifecycle.ActionRepair, lifecycle.ActionRestore:
 		return true
 	}
 	return false
@@ -39,8 +39,11 @@ func (p *Pipeline) side(ctx context.Context, job catalog.Job) (*catalog.Manifest
 		return x.Purge(ctx, job)
 	}
 	mv := lifecycle.Mover{DB: p.db, Tiers: tiers, Owner: p.owner, Hooks: p.hooks, Now: p.now}
-	if job.Kind == lifecycle.ActionRepair {
+	switch job.Kind {
+	case lifecycle.ActionRepair:
 		return mv.Repair(ctx, job)
+	case lifecycle.ActionRestore:
+		return mv.Restore(ctx, job)
 	}
 	return mv.Move(ctx, job)
 }

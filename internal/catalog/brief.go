@@ -28,6 +28,7 @@ type BriefObject struct {
 	Bytes   int64  `json:"b"`
 	Objects int    `json:"n"`
 	Since   int64  `json:"s"`           // ms since 1970
+	Stays   int64  `json:"u,omitempty"` // until when it stays where it was restored to, ms since 1970; 0 it was not
 	Trashed int64  `json:"z,omitempty"` // since when it is in the trash, ms since 1970; 0 it is not
 }
 
@@ -49,6 +50,9 @@ func BriefOf(m *Manifest) Brief {
 			if t := m.InTrash(h.Class); t != nil {
 				o.Trashed = toMS(t.Since)
 			}
+			if until := m.RestoredUntil(h.Class); !until.IsZero() {
+				o.Stays = toMS(until)
+			}
 			b.Holdings = append(b.Holdings, o)
 		}
 	}
@@ -60,6 +64,14 @@ func (b *Brief) Last() time.Time { return fromMS(b.LastArrival) }
 
 // Start is the time of Since.
 func (o *BriefObject) Start() time.Time { return fromMS(o.Since) }
+
+// RestoredUntil is the time of Stays, zero if it was not restored.
+func (o *BriefObject) RestoredUntil() time.Time {
+	if o.Stays == 0 {
+		return time.Time{}
+	}
+	return fromMS(o.Stays)
+}
 
 // InTrash is the time of Trashed, zero if it is not in the trash.
 func (o *BriefObject) InTrash() time.Time {

@@ -50,7 +50,8 @@ type Manifest struct {
 	Amendments []Amendment `json:"amendments,omitempty"`
 	Conflicts  []Conflict  `json:"conflicts,omitempty"`
 	Holds      []Hold      `json:"holds,omitempty"`
-	Trash      []Trashed   `json:"trash,omitempty"` // classes that expired and are hidden
+	Trash      []Trashed   `json:"trash,omitempty"`    // classes that expired and are hidden
+	Restored   []Restored  `json:"restored,omitempty"` // classes that were brought back from colder tiers for a while
 	// Certificates say what was purged, the oldest first.
 	Certificates []Certificate `json:"certificates,omitempty"`
 	// About is nil in manifests of versions that did not write it, Custody if nobody told anything.

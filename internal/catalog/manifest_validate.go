@@ -136,6 +136,7 @@ func (v *validator) marks(m *Manifest) {
 	}
 	v.holds(m)
 	v.trash(m)
+	v.restored(m)
 	for i, iv := range m.Intervals {
 		v.check(iv.Key != "" && iv.Bytes >= 0 && !iv.To.Before(iv.From), "interval %d: key %.200q, %d bytes, %v to %v", i, iv.Key, iv.Bytes, iv.From, iv.To)
 	}

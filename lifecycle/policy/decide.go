@@ -45,6 +45,7 @@ const (
 	CodeColder      Code = "colder"       // it lies below the tier that its rule names
 	CodeForeign     Code = "foreign-tier" // it lies on a tier that the policy does not name
 	CodeTrash       Code = "trash"        // it is in the trash until a day
+	CodeRestored    Code = "restored"     // it was brought back from a colder tier, through a day
 	CodeHold        Code = "hold"
 	CodeFloor       Code = "floor"
 	CodeRole        Code = "role"
@@ -380,6 +381,11 @@ func (d *decision) tier(rules []*Rule) {
 	default:
 		if day := d.appointment(); day != 0 {
 			d.say(CodeAppointment, r.Name, day, "rule %s puts it on tier %s since %s, but the patient has an appointment on %s", r.Name, at.Tier, since, day)
+			d.wake(day + 1)
+			return
+		}
+		if day := DayOf(d.a.Restored, d.p.Zone); !d.a.Restored.IsZero() && d.today <= day {
+			d.say(CodeRestored, r.Name, day, "rule %s puts it on tier %s since %s, but it was restored and stays through %s", r.Name, at.Tier, since, day)
 			d.wake(day + 1)
 			return
 		}

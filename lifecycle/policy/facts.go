@@ -54,6 +54,8 @@ type Artifact struct {
 	Bytes   int64         `json:"bytes"`
 	Objects int           `json:"objects"`
 	Trashed time.Time     `json:"trashed,omitzero"` // zero: it is not in the trash
+	// Restored is until when it stays where a restore brought it, zero: it was not restored.
+	Restored time.Time `json:"restored,omitzero"`
 }
 
 // Hold forbids every deletion of a study.
