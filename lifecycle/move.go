@@ -72,7 +72,7 @@ const (
 // names the copies. The old ones stay until a sweep finds them superseded. Nothing is overwritten, and nothing deleted. A move that was done already, or has
 // nothing to move, ends its job. What fails leaves copies that nothing names; the next attempt writes others.
 //
-// Errors: objstore.ErrArchived where the source must be restored first; ErrVerify; those of catalog.Commit and of the stores.
+// Errors: ErrNotDue where somebody restored the class meanwhile; objstore.ErrArchived where the source must be restored first; ErrVerify; those of catalog.Commit and of the stores.
 func (mv *Mover) Move(ctx context.Context, job catalog.Job) (*catalog.Manifest, error) {
 	a, err := ParseMove(job.Args)
 	if err != nil {
@@ -84,6 +84,9 @@ func (mv *Mover) Move(ctx context.Context, job catalog.Job) (*catalog.Manifest, 
 	}
 	if head == nil {
 		return nil, fmt.Errorf("move: %w", catalog.ErrNoStudy)
+	}
+	if until := head.RestoredUntil(a.Class); until.After(mv.Now()) {
+		return nil, fmt.Errorf("%w: it was restored and stays until %s", ErrNotDue, until.Format(time.RFC3339))
 	}
 	copies := map[string]catalog.Pack{} // by the key of the original
 	for _, p := range head.Packs {

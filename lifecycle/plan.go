@@ -288,7 +288,7 @@ func (p *planner) decide(f *policy.Facts) (steps []Step, next int64) {
 func (p *planner) count(d *policy.Decision, a *policy.Artifact) {
 	for _, r := range d.Reasons {
 		switch r.Code {
-		case policy.CodeExpired, policy.CodeTier, policy.CodeColder, policy.CodeForeign, policy.CodeTrash, policy.CodeRestored:
+		case policy.CodeExpired, policy.CodeTier, policy.CodeColder, policy.CodeForeign, policy.CodeTrash:
 			continue
 		}
 		id := Blocked{Class: a.Class, Reason: r.Code}

@@ -153,6 +153,14 @@ func TestRestore(t *testing.T) {
 		t.Fatalf("a longer wish: %+v, %v", m, err)
 	}
 
+	down := a.side(k, lifecycle.ActionMove, lifecycle.MoveArgs{Class: catalog.ClassFull, From: "hot", To: "cold"}.String()) // a plan that was applied before the wish
+	claimed, err := catalog.Begin(a.Ctx, a.DB, a.Store, down.ID, "worker", time.Minute)
+	a.OK(err)
+	mv := a.worker()
+	if _, err := mv.Move(a.Ctx, claimed); !errors.Is(err, lifecycle.ErrNotDue) {
+		t.Fatalf("moved down while it is wished: %v", err)
+	}
+
 	p, err := policy.Load("policy.yaml", []byte(warmPolicy))
 	a.OK(err)
 	decide := func(after time.Duration) policy.Decision {

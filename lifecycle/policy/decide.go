@@ -230,6 +230,10 @@ func (d *decision) gate() {
 		d.say(CodeAppointment, "", day, "the patient has an appointment on %s", day)
 		d.wake(day + 1)
 	}
+	if day := DayOf(d.a.Restored, p.Zone); !d.a.Restored.IsZero() && d.today <= day {
+		d.say(CodeRestored, "", day, "somebody restored it to read it: it stays through %s", day)
+		d.wake(day + 1)
+	}
 	if d.a.Class == catalog.ClassPreview && slices.ContainsFunc(f.Artifacts, func(a Artifact) bool { return a.Class == catalog.ClassFull && a.Trashed.IsZero() }) {
 		d.say(CodeFull, "", 0, "the full images are still there")
 	}

@@ -117,6 +117,7 @@ func TestDecide(t *testing.T) {
 		{"a patient of unknown kind", regional, "2041-03-01 00:00", func(f *Facts) { f.Role, f.Patient, f.LastEvent = Primary, "", day("2026-02-28") }, false},
 		{"restored, and its rule puts it on a colder tier", regional, "2026-03-20 12:00", func(f *Facts) { f.Artifacts[0].Tier, f.Artifacts[0].Restored = "hot", shanghai("2026-03-21 09:00") }, false},
 		{"restored, the day after", regional, "2026-03-22 00:00", func(f *Facts) { f.Artifacts[0].Tier, f.Artifacts[0].Restored = "hot", shanghai("2026-03-21 09:00") }, false},
+		{"expired while somebody reads it", regional, "2026-05-02 12:00", func(f *Facts) { f.Artifacts[0].Restored = shanghai("2026-05-10 09:00") }, false},
 		{"in the trash", regional, "2026-05-20 12:00", func(f *Facts) { f.Artifacts[0].Trashed = shanghai("2026-05-02 23:00") }, false},
 		{"in the trash, on its last day", regional, "2026-06-01 12:00", func(f *Facts) {
 			f.Artifacts[0].Trashed, f.Proof.At = shanghai("2026-05-02 23:00"), shanghai("2026-05-30 12:00")
