@@ -42,7 +42,7 @@ type QueueRun struct {
 // QueueMemory is what waiting tasks cost in Redis.
 type QueueMemory struct {
 	Waiting int   `json:"waiting"`
-	Bytes   int64 `json:"bytes"` // used_memory above that of an empty queue with the same connections
+	Bytes   int64 `json:"bytes"` // used_memory above that of an empty queue with the same connections, whose buffers vary by some 100 KB
 	// Dispatched is how many of them were put there last, Dispatch how long that took, from the claim in the catalog on.
 	Dispatched int           `json:"dispatched"`
 	Dispatch   time.Duration `json:"dispatch_ns"`

