@@ -67,30 +67,41 @@ func TestRedisFailover(t *testing.T) {
 	nothingLeft(t, pool.queue)
 }
 
-// nothingLeft checks that no task stays in Redis for ever. Leases of tasks whose acknowledgement was lost are ended first, as time would.
+// nothingLeft checks that no task stays in Redis for ever, in the queue of a pool that runs. A second task of a job that is done may still wait:
+// it is taken and dropped. Leases of tasks whose acknowledgement was lost are ended, as time would.
 func nothingLeft(t *testing.T, q *queue) {
 	t.Helper()
 	ctx := context.Background()
-	leases, err := q.redis.ZRange(ctx, queueKeys+"lease", 0, -1).Result()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, id := range leases {
-		if err := q.redis.ZAdd(ctx, queueKeys+"lease", past(id)).Err(); err != nil {
+	until(t, "the waiting tasks are taken", func() bool {
+		return q.redis.Exists(ctx, queueKeys+"pending").Val() == 0
+	})
+	var left []string
+	defer func() {
+		if len(left) != 0 {
+			t.Logf("still in Redis: %v", left)
+		}
+	}()
+	until(t, "an empty queue", func() bool {
+		leases, err := q.redis.ZRange(ctx, queueKeys+"lease", 0, -1).Result()
+		if err != nil {
 			t.Fatal(err)
 		}
-	}
-	if err := q.tidy(ctx); err != nil {
-		t.Fatal(err)
-	}
-	for _, list := range []string{"pending", "active", "lease", "archived", "retry", "scheduled", "completed"} {
-		if n := q.redis.Exists(ctx, queueKeys+list).Val(); n != 0 {
-			t.Errorf("%s%s is not empty", queueKeys, list)
+		for _, id := range leases { // XX: a task that was acknowledged meanwhile has none
+			if err := q.redis.ZAddXX(ctx, queueKeys+"lease", past(id)).Err(); err != nil {
+				t.Fatal(err)
+			}
 		}
-	}
-	if left := q.redis.Keys(ctx, queueKeys+"t:*").Val(); len(left) != 0 {
-		t.Errorf("%d tasks are left: %v", len(left), left)
-	}
+		if err := q.tidy(ctx); err != nil {
+			t.Fatal(err)
+		}
+		left = q.redis.Keys(ctx, queueKeys+"t:*").Val()
+		for _, list := range []string{"pending", "active", "lease", "archived", "retry", "scheduled", "completed"} {
+			if q.redis.Exists(ctx, queueKeys+list).Val() != 0 {
+				left = append(left, queueKeys+list)
+			}
+		}
+		return len(left) == 0
+	})
 }
 
 // TestRedisQueueGone: the master dies before its replica has anything: the new master is empty, and the jobs come back by themselves.
@@ -130,8 +141,6 @@ func TestRedisQueueGone(t *testing.T) {
 	if err := pool.queue.inspector.UnpauseQueue(queueName); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "the task of a job that is done is taken", func() bool { n, err := pool.queue.depth(t.Context()); return err == nil && n == 0 })
-	until(t, "its acknowledgement", func() bool { return second.do(t, "EXISTS", queueKeys+"active").(int64) == 0 })
 	nothingLeft(t, pool.queue)
 }
 
