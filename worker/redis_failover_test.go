@@ -73,7 +73,11 @@ func nothingLeft(t *testing.T, q *queue) {
 	t.Helper()
 	ctx := context.Background()
 	until(t, "the waiting tasks are taken", func() bool {
-		return q.redis.Exists(ctx, queueKeys+"pending").Val() == 0
+		n, err := q.depth(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n == 0
 	})
 	var left []string
 	defer func() {
@@ -94,9 +98,15 @@ func nothingLeft(t *testing.T, q *queue) {
 		if err := q.tidy(ctx); err != nil {
 			t.Fatal(err)
 		}
-		left = q.redis.Keys(ctx, queueKeys+"t:*").Val()
+		if left, err = q.redis.Keys(ctx, queueKeys+"t:*").Result(); err != nil {
+			t.Fatal(err)
+		}
 		for _, list := range []string{"pending", "active", "lease", "archived", "retry", "scheduled", "completed"} {
-			if q.redis.Exists(ctx, queueKeys+list).Val() != 0 {
+			n, err := q.redis.Exists(ctx, queueKeys+list).Result()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n != 0 {
 				left = append(left, queueKeys+list)
 			}
 		}
