@@ -25,23 +25,26 @@ const ActionPurge = "purge"
 // DeletionSchema is the format of certificates.
 const DeletionSchema = "radtier.deletion/1"
 
-// Deletion is the certificate of a purge: what exactly a study has no more, and why. It holds UIDs and digests and no patient data.
+// Deletion is the certificate of a purge or an erasure: what exactly a study has no more, and why. It holds UIDs and digests and no patient data.
 type Deletion struct {
-	Schema     string          `json:"schema"`
-	Tenant     string          `json:"tenant"`
-	StudyUID   string          `json:"study_uid"`
-	Generation int64           `json:"generation"` // the last that named the objects
-	Class      catalog.Class   `json:"class"`
-	At         time.Time       `json:"at"`
-	By         string          `json:"by"` // who applied the plan
-	Trashed    catalog.Trashed `json:"trashed"`
-	Policy     string          `json:"policy"` // digest
-	Rule       string          `json:"rule"`
-	Plan       string          `json:"plan"` // digest
-	Why        []string        `json:"why"`
-	Proof      *catalog.Proof  `json:"proof,omitempty"` // of the primary copy
-	Large      string          `json:"large,omitempty"` // why the breaker did not count
-	Objects    []DeletedObject `json:"objects"`
+	Schema     string    `json:"schema"`
+	Tenant     string    `json:"tenant"`
+	StudyUID   string    `json:"study_uid"`
+	Generation int64     `json:"generation"` // the last that named the objects
+	At         time.Time `json:"at"`
+	By         string    `json:"by"` // who applied the plan, or ordered the erasure
+	Why        []string  `json:"why"`
+	// Of a purge.
+	Class   catalog.Class    `json:"class,omitempty"`
+	Trashed *catalog.Trashed `json:"trashed,omitempty"`
+	Policy  string           `json:"policy,omitempty"` // digest
+	Rule    string           `json:"rule,omitempty"`
+	Plan    string           `json:"plan,omitempty"` // digest
+	// Erasure is the order of an erasure: the objects are all that the study had and are not named any more, the instances in them those that were erased.
+	Erasure *catalog.Erasure `json:"erasure,omitempty"`
+	Proof   *catalog.Proof   `json:"proof,omitempty"` // of the primary copy
+	Large   string           `json:"large,omitempty"` // why the breaker did not count
+	Objects []DeletedObject  `json:"objects"`
 }
 
 // DeletedObject is one of the objects. Its bytes go with the next sweep after its grace period.
@@ -102,7 +105,7 @@ func (p *Purger) Purge(ctx context.Context, job catalog.Job) (*catalog.Manifest,
 	if d.Rule, d.Why, err = due(rules, head, p.Hot, now, a.Class, policy.Purge); err != nil {
 		return nil, err
 	}
-	d.Trashed = *head.InTrash(a.Class)
+	d.Trashed = head.InTrash(a.Class)
 	if c := head.Custody; c != nil {
 		d.Proof = c.Proof
 	}
@@ -122,7 +125,7 @@ func (p *Purger) Purge(ctx context.Context, job catalog.Job) (*catalog.Manifest,
 		return nil, err
 	}
 	d.Objects = r.gone
-	cert, err := p.certify(ctx, job, d)
+	cert, err := putCertificate(ctx, p.Store, job, d)
 	if err != nil {
 		return nil, err
 	}
@@ -342,17 +345,17 @@ func (r *remains) bundle(ctx context.Context, p *Purger, job catalog.Job, now ti
 	return nil
 }
 
-// certify stores the certificate and reads it back.
-func (p *Purger) certify(ctx context.Context, job catalog.Job, d *Deletion) (*catalog.Certificate, error) {
+// putCertificate stores a certificate and reads it back.
+func putCertificate(ctx context.Context, store objstore.Store, job catalog.Job, d *Deletion) (*catalog.Certificate, error) {
 	raw, err := json.Marshal(d)
 	if err != nil {
 		return nil, err
 	}
-	c := &catalog.Certificate{Key: catalog.CertificateKey(job.StudyKey, job.ID, job.Attempt), Size: int64(len(raw)), Class: d.Class, At: d.At, By: d.By, Rule: d.Rule, Plan: d.Plan}
+	c := &catalog.Certificate{Key: catalog.CertificateKey(job.StudyKey, job.ID, job.Attempt), Size: int64(len(raw)), Class: d.Class, At: d.At, By: d.By, Rule: d.Rule, Plan: d.Plan, Erasure: d.Erasure != nil}
 	for _, o := range d.Objects {
 		c.Packs, c.Bytes = c.Packs+1, c.Bytes+o.Bytes
 	}
-	c.SHA256, err = putHot(ctx, p.Store, c.Key, raw)
+	c.SHA256, err = putHot(ctx, store, c.Key, raw)
 	return c, err
 }
 

@@ -157,7 +157,7 @@ func (s *sweep) study(ctx context.Context, st listed) error {
 	}
 	head, list, err := catalog.Heal(ctx, s.db, s.stores.Hot.Store, st.key.Tenant, st.key.Hash)
 	if err == nil {
-		err = s.judge(ctx, st, head, list)
+		err = s.known(ctx, st, head, list)
 	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -174,6 +174,18 @@ func (s *sweep) anyOld(st listed) bool {
 }
 
 func (s *sweep) old(since time.Time) bool { return s.o.Now().Sub(since) > s.o.Grace }
+
+// known sweeps a study whose head is known, and ends an erasure of it.
+func (s *sweep) known(ctx context.Context, st listed, head *catalog.Manifest, list []catalog.Stored) error {
+	before := s.Young + s.Open + s.Held
+	if err := s.judge(ctx, st, head, list); err != nil {
+		return err
+	}
+	if head == nil || head.Erase == nil || head.Erase.Taken.IsZero() || s.Young+s.Open+s.Held > before {
+		return nil
+	}
+	return s.erased(ctx, head)
+}
 
 // judge finds what of a study may go, asks the catalog, and removes what it grants.
 func (s *sweep) judge(ctx context.Context, st listed, head *catalog.Manifest, list []catalog.Stored) error {
@@ -204,6 +216,7 @@ func (s *sweep) judge(ctx context.Context, st listed, head *catalog.Manifest, li
 		return nil
 	}
 	superseded := map[string]time.Time{}
+	var erased time.Time // what was superseded or orphaned until then has no grace
 	if head != nil {
 		chain, err := catalog.Ancestors(ctx, s.stores.Hot.Store, list, head, true)
 		if err != nil {
@@ -211,6 +224,9 @@ func (s *sweep) judge(ctx context.Context, st listed, head *catalog.Manifest, li
 		}
 		for i, m := range chain {
 			needed[m.Key()] = true
+			if m.Action == ActionErase && head.Erase != nil && !head.Erase.Taken.IsZero() && erased.IsZero() {
+				erased = m.Created
+			}
 			if i > 0 {
 				since := chain[i-1].Created
 				m.Objects(func(key string, _ catalog.Class, _ string, _ int64) {
@@ -249,7 +265,7 @@ func (s *sweep) judge(ctx context.Context, st listed, head *catalog.Manifest, li
 				continue
 			}
 		}
-		if !s.old(since) || !s.old(o.info.Modified) {
+		if since.After(erased) && (!s.old(since) || !s.old(o.info.Modified)) {
 			s.Young++
 			continue
 		}

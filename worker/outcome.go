@@ -64,6 +64,8 @@ func OutcomeOf(err error, failures int) Outcome {
 		return Outcome{Kind: OutcomeQuarantine, Reason: err.Error()}
 	case errors.Is(err, lifecycle.ErrClocksDiffer), errors.Is(err, lifecycle.ErrClockBack), errors.Is(err, lifecycle.ErrClockForward):
 		return Outcome{Kind: OutcomeSnooze, After: 5 * time.Minute, Reason: err.Error()}
+	case errors.Is(err, lifecycle.ErrWaits):
+		return Outcome{Kind: OutcomeSnooze, After: 5 * time.Minute, Reason: err.Error()}
 	case errors.Is(err, lifecycle.ErrNotDue), errors.Is(err, catalog.ErrBusy):
 		return Outcome{Kind: OutcomeDrop, Reason: err.Error()}
 	case errors.Is(err, errHeadMoved):

@@ -56,6 +56,7 @@ type Pipeline struct {
 	progress    func(Progress)
 	shared      func(from, to string) (bool, objstore.Class)
 	guard       lifecycle.Guard
+	all         lifecycle.Stores
 
 	started atomic.Uint64 // attempts so far
 	stop    sync.Once
@@ -94,6 +95,8 @@ type PipelineOptions struct {
 	Shared func(from, to string) (shared bool, class objstore.Class)
 	// Guard is asked before anything is deleted; see lifecycle.Clock.
 	Guard lifecycle.Guard
+	// All are all tiers, where an erasure looks for what a study has; zero: only the hot one.
+	All lifecycle.Stores
 }
 
 // maxPuts is how many studies write volumes at once at most to a store that holds memory for each, however large the budget is.
@@ -134,6 +137,9 @@ func NewPipeline(o PipelineOptions) *Pipeline {
 	if o.Shared == nil {
 		o.Shared = func(string, string) (bool, objstore.Class) { return false, "" }
 	}
+	if o.All.Hot.Store == nil {
+		o.All.Hot = lifecycle.Tier{Name: o.Tier, Store: o.Stores.Hot()}
+	}
 	files, puts := o.BudgetBytes, int64(0)
 	if store, err := o.Stores.Tier(o.Tier); err == nil { // otherwise every run says so
 		puts = min(maxPuts*store.Capabilities().PutBytes, files/2)
@@ -142,7 +148,7 @@ func NewPipeline(o PipelineOptions) *Pipeline {
 	c := startCores(o.Cores, o.Set)
 	return &Pipeline{db: o.DB, stores: o.Stores, set: o.Set, budget: NewBudget(files), puts: NewBudget(puts), cores: c, readers: newSlots(o.Readers), remote: newSlots(max(o.Readers, remoteReaders)), sources: o.Sources, bufs: &buffers{},
 		times: &c.times, log: o.Log, now: o.Now, hooks: o.Hooks, phi: o.PHI, tier: o.Tier, class: o.Class, owner: o.Owner, build: writerOf(o.Build, o.Set), lease: o.Lease,
-		volumeBytes: o.VolumeBytes, wholeFile: o.WholeFile, sequential: o.Sequential, previews: o.Previews, regions: o.Regions, codecs: o.Codecs, progress: o.Progress, shared: o.Shared, guard: o.Guard}
+		volumeBytes: o.VolumeBytes, wholeFile: o.WholeFile, sequential: o.Sequential, previews: o.Previews, regions: o.Regions, codecs: o.Codecs, progress: o.Progress, shared: o.Shared, guard: o.Guard, all: o.All}
 }
 
 // writerOf names who makes frames: the build and, of each codec with kernels, those that it uses on this
@@ -226,7 +232,7 @@ func (p *Pipeline) attempt(ctx context.Context, job catalog.Job, log *slog.Logge
 		}
 	}()
 	if job.Side {
-		return p.side(ctx, job)
+		return p.side(ctx, job, log)
 	}
 	arrivals, want, err := p.db.Arrivals(ctx, job.ID)
 	if err != nil {

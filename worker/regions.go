@@ -272,18 +272,7 @@ func (w *regionWriter) slice(ctx context.Context, in study.Instance, it *roi.Ite
 		return 0, nil
 	}
 	w.copied[in.SOPUID] = true
-	size, entries := int64(0), 0
-	for _, fr := range in.Frames {
-		size += in.Volume.Index.Entries[fr.Entry].Size
-		entries += 2
-	}
-	for _, s := range in.Segments {
-		if s.Kind == pack.SegmentEntry {
-			size += in.Volume.Index.Entries[s.Ref].Size
-			entries++
-		}
-	}
-	return w.v.copy(ctx, catalog.ClassRegion, in.Volume, in.Index, size, entries)
+	return w.v.copy(ctx, catalog.ClassRegion, in.Volume, in.Index)
 }
 
 // cropped is a derived instance that is ready to be written.

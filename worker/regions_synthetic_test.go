@@ -142,11 +142,13 @@ func writeObjects(t testing.TB, dir string, list map[string]*dcm.Builder) {
 	}
 }
 
+func (s *slab) file(i int) string { return fmt.Sprintf("ct%d-%03d.dcm", s.number, i) }
+
 func (s *slab) write(t testing.TB, dir string) {
 	t.Helper()
 	list := map[string]*dcm.Builder{}
 	for i := range s.n {
-		list[fmt.Sprintf("ct%d-%03d.dcm", s.number, i)] = s.slice(i)
+		list[s.file(i)] = s.slice(i)
 	}
 	writeObjects(t, dir, list)
 }

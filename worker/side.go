@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"log/slog"
 
 	"github.com/radtier/radtier/internal/catalog"
 	"github.com/radtier/radtier/internal/objstore"
@@ -21,14 +22,14 @@ func (p places) Shared(from, to string) (bool, objstore.Class) { return p.shared
 // forWorkers reports whether workers carry out side jobs of a kind. The others are done by whoever makes them.
 func forWorkers(kind string) bool {
 	switch kind {
-	case lifecycle.ActionMove, lifecycle.ActionTrash, lifecycle.ActionPurge, lifecycle.ActionRepair, lifecycle.ActionRestore:
+	case lifecycle.ActionMove, lifecycle.ActionTrash, lifecycle.ActionPurge, lifecycle.ActionRepair, lifecycle.ActionRestore, lifecycle.ActionErase:
 		return true
 	}
 	return false
 }
 
 // side does the work of one attempt at a side job.
-func (p *Pipeline) side(ctx context.Context, job catalog.Job) (*catalog.Manifest, error) {
+func (p *Pipeline) side(ctx context.Context, job catalog.Job, log *slog.Logger) (*catalog.Manifest, error) {
 	tiers := places{p.stores, p.shared}
 	t := lifecycle.Trasher{DB: p.db, Store: p.stores.Hot(), Hot: p.tier, Owner: p.owner, Hooks: p.hooks, Now: p.now, Guard: p.guard}
 	switch job.Kind {
@@ -44,6 +45,16 @@ func (p *Pipeline) side(ctx context.Context, job catalog.Job) (*catalog.Manifest
 		return mv.Repair(ctx, job)
 	case lifecycle.ActionRestore:
 		return mv.Restore(ctx, job)
+	case lifecycle.ActionErase:
+		e := lifecycle.Eraser{Mover: mv, Stores: p.all, Guard: p.guard, Without: func(ctx context.Context, job catalog.Job, m *catalog.Manifest) (*lifecycle.Left, error) {
+			return p.without(ctx, job, m, log)
+		},
+			Report: func(err error) {
+				if err != nil {
+					log.Warn("bytes of what was erased are not all gone; the next sweep removes them", "err", err)
+				}
+			}}
+		return e.Erase(ctx, job)
 	}
 	return mv.Move(ctx, job)
 }

@@ -20,11 +20,15 @@ import (
 type volume struct {
 	pack   catalog.Pack
 	index  *pack.Index
-	blocks [][]byte // header blocks as they were read back; nil for a volume that was adopted
+	blocks [][]byte       // header blocks as they were read back; nil for a volume that was adopted
+	in     objstore.Store // where it is; nil: the hot tier
 }
 
 // open reads the volume through its store, without asking it for the header blocks again.
 func (v *volume) open(store objstore.Store) *pack.Volume {
+	if v.in != nil {
+		store = v.in
+	}
 	var blocks func(context.Context, int) ([]byte, error)
 	if v.blocks != nil {
 		blocks = func(_ context.Context, i int) ([]byte, error) { return v.blocks[i], nil }
@@ -140,8 +144,20 @@ func (v *volumes) addTo(class catalog.Class, p *prepared) error {
 	return v.end(p.meta, p.header, entries)
 }
 
-// copy writes an instance of another volume as it is stored, of about that many bytes and entries, and returns how much larger the volume is for it.
-func (v *volumes) copy(ctx context.Context, class catalog.Class, from *pack.Volume, i int, size int64, entries int) (int64, error) {
+// copy writes an instance of another volume as it is stored, and returns how much larger the volume is for it.
+func (v *volumes) copy(ctx context.Context, class catalog.Class, from *pack.Volume, i int) (int64, error) {
+	size, entries := int64(0), 0
+	in := &from.Index.Instances[i]
+	for _, fr := range in.Frames {
+		size += from.Index.Entries[fr.Entry].Size
+		entries += 2
+	}
+	for _, s := range in.Segments {
+		if s.Kind == pack.SegmentEntry {
+			size += from.Index.Entries[s.Ref].Size
+			entries++
+		}
+	}
 	if err := v.room(class, size, entries); err != nil {
 		return 0, err
 	}

@@ -183,10 +183,10 @@ func (a *app) openStudy(ctx context.Context, s catalog.Study) (*study.Study, err
 	return study.Open(ctx, a.stores, m, a.set)
 }
 
-// openShown opens the head generation of a study for somebody who wants to see it: what is in the trash is not there.
+// openShown opens the head generation of a study for somebody who wants to see it: what is in the trash or ordered to be erased is not there.
 func (a *app) openShown(ctx context.Context, s catalog.Study) (*study.Study, error) {
 	all, err := a.openStudy(ctx, s)
-	if err != nil || len(all.Manifest.Trash) == 0 {
+	if err != nil || len(all.Manifest.Trash) == 0 && all.Manifest.Erase == nil {
 		return all, err
 	}
 	return study.OpenShown(ctx, a.stores, all.Manifest, a.set)

@@ -25,8 +25,8 @@ func newCertificate(p *program) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "certificate STUDY",
-		Short: "Show what was purged of a study, and whether its bytes are gone",
-		Long: `Every purge leaves a certificate in the bucket: each object and instance that was deleted, with its digest, when, by which rule of which
+		Short: "Show what was purged or erased of a study, and whether its bytes are gone",
+		Long: `Every purge and every erasure leaves a certificate in the bucket: each object and instance that was deleted, with its digest, when, by which rule of which
 policy, who applied the plan, and what proved that the primary copy exists. The manifest names its digest. The command checks that, and asks the
 store for every object: those that are still there go with the next sweep after its grace period, unless a hold stands.
 
@@ -49,7 +49,7 @@ store for every object: those that are still there go with the next sweep after 
 				return err
 			}
 			if len(m.Certificates) == 0 {
-				return fmt.Errorf("nothing of study %s was ever purged", s.Hash()[:8])
+				return fmt.Errorf("nothing of study %s was ever purged or erased", s.Hash()[:8])
 			}
 			for i := range m.Certificates {
 				c := &m.Certificates[i]
@@ -102,7 +102,19 @@ func (p *program) printCertificate(c certificateLine) error {
 		bytes, instances = bytes+o.Bytes, instances+len(o.Instances)
 	}
 	w := p.stdout
-	fmt.Fprintf(w, "%s purged %s by %s, rule %s of policy %.12s, plan %.16s\n", c.Class, timeText(c.At), shown(c.By), shown(c.Rule), c.Policy, c.Plan)
+	if e := c.Erasure; e != nil {
+		what := "all of it"
+		if !e.Whole() {
+			what = plural(len(e.SOPUIDs), "instance")
+		}
+		approved := ""
+		if e.Approved != "" {
+			approved = ", approved by " + shown(e.Approved)
+		}
+		fmt.Fprintf(w, "%s erased %s, ordered %s by %s%s\n", what, timeText(c.At), timeText(e.At), shown(e.By), approved)
+	} else {
+		fmt.Fprintf(w, "%s purged %s by %s, rule %s of policy %.12s, plan %.16s\n", c.Class, timeText(c.At), shown(c.By), shown(c.Rule), c.Policy, c.Plan)
+	}
 	for _, why := range c.Why {
 		fmt.Fprintf(w, "  %s\n", shown(why))
 	}
@@ -122,8 +134,12 @@ func (a *app) tellTooLate(ctx context.Context, m *catalog.Manifest) {
 	for i := range m.Certificates {
 		c := &m.Certificates[i]
 		line, err := a.certificate(ctx, c)
+		what, how := string(c.Class), "purged"
+		if c.Erasure {
+			what, how = "what was ordered to be erased", "erased"
+		}
 		if err != nil {
-			fmt.Fprintf(a.stderr, "radtier: too late for %s, which was purged %s; %v\n", c.Class, timeText(c.At), err)
+			fmt.Fprintf(a.stderr, "radtier: too late for %s, which was %s %s; %v\n", what, how, timeText(c.At), err)
 			continue
 		}
 		for _, o := range line.Objects {
@@ -131,7 +147,7 @@ func (a *app) tellTooLate(ctx context.Context, m *catalog.Manifest) {
 			if slices.Contains(line.Left, o.Key) {
 				still = "; its bytes are still in the store, and stay while a hold stands"
 			}
-			fmt.Fprintf(a.stderr, "radtier: too late for %s: %s, %s, was purged %s%s\n", c.Class, o.Key, plural(len(o.Instances), "instance"), timeText(c.At), still)
+			fmt.Fprintf(a.stderr, "radtier: too late for %s: %s, %s, was %s %s%s\n", what, o.Key, plural(len(o.Instances), "instance"), how, timeText(c.At), still)
 		}
 	}
 }

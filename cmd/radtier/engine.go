@@ -64,7 +64,7 @@ func (e *engine) start(ctx context.Context) (err error) {
 		Owner: fmt.Sprintf("%s-%d", host, os.Getpid()), Build: version(),
 		Codecs: cfg.Worker.Codec, Regions: cfg.Regions, Previews: worker.PreviewOptions{Off: cfg.Worker.PreviewSamples == 0, Limit: preview.Limit{Side: cfg.Worker.PreviewSamples, Share: cfg.Worker.PreviewShare / 100}},
 		Cores: cfg.Worker.Cores, Readers: cfg.Worker.Readers, BudgetBytes: cfg.Worker.Memory, Lease: cfg.Worker.Lease,
-		Progress: e.progress.note, Shared: e.stores.Shared, Guard: clock.Check,
+		Progress: e.progress.note, Shared: e.stores.Shared, Guard: clock.Check, All: e.stores.sweep(),
 	})
 	e.pool, err = worker.StartPool(e.db, e.stores.Hot(), e.pipeline, opts)
 	return err

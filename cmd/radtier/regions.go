@@ -40,6 +40,9 @@ func (a *app) regions(ctx context.Context, tenant, name string) (*study.Study, *
 	if err != nil {
 		return nil, nil, err
 	}
+	if e := st.Manifest.Erase; e != nil && e.Taken.IsZero() {
+		return nil, nil, inTrash(st.Manifest)
+	}
 	if st.Manifest.Regions == nil {
 		return st, nil, nil
 	}

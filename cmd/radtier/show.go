@@ -28,6 +28,7 @@ type showResult struct {
 	QuarantineF []catalog.Quarantined `json:"quarantine_list,omitempty"`
 	WithdrawnOf []catalog.Withdrawn   `json:"withdrawn_list,omitempty"`
 	Trash       []catalog.Trashed     `json:"trash,omitempty"` // classes that expired and are hidden
+	Erase       *catalog.Erasure      `json:"erase,omitempty"` // an erasure that is not done yet
 	Thumbs      []string              `json:"thumbs"`          // "study", series UIDs
 	InstancesOf []instanceLine        `json:"instance_list,omitempty"`
 }
@@ -143,7 +144,7 @@ func (a *app) show(ctx context.Context, s catalog.Study) (*showResult, error) {
 		}
 		sort.Strings(r.Thumbs)
 	}
-	r.ConflictsOf, r.QuarantineF, r.WithdrawnOf, r.Trash = m.Conflicts, m.Quarantined, m.Withdrawn, m.Trash
+	r.ConflictsOf, r.QuarantineF, r.WithdrawnOf, r.Trash, r.Erase = m.Conflicts, m.Quarantined, m.Withdrawn, m.Trash, m.Erase
 	r.describe(st.Instances())
 	return r, nil
 }
@@ -243,6 +244,16 @@ func (a *app) printShow(r *showResult) error {
 	}
 	if r.HotBundle != nil {
 		line("hot bundle", "%s  %s, %s", r.HotBundle.Key, bytesText(r.HotBundle.Bytes), plural(len(r.Thumbs), "thumbnail"))
+	}
+	if e := r.Erase; e != nil {
+		what, how := "all of it", "hidden, and erased by the next worker"
+		if !e.Whole() {
+			what = plural(len(e.SOPUIDs), "instance")
+		}
+		if !e.Taken.IsZero() {
+			how = "no generation names it any more; what is left of its bytes goes with the next sweep"
+		}
+		fmt.Fprintf(w, "erasure      %s, ordered %s by %s: %s\n", what, timeText(e.At), shown(e.By), how)
 	}
 	for _, t := range r.Trash {
 		line("in trash", "%s since %s, by rule %s: reads do not show it", t.Class, timeText(t.Since), shown(t.Rule))

@@ -16,6 +16,9 @@ import (
 // errTrashed: what is asked for is in the trash.
 var errTrashed = errors.New("it is in the trash")
 
+// errErasing: what is asked for may be ordered to be erased.
+var errErasing = errors.New("an erasure was ordered")
+
 // inTrash says what of a study is in the trash, for somebody who does not find it; nil if nothing of the classes is.
 func inTrash(m *catalog.Manifest, classes ...catalog.Class) error {
 	var what []string
@@ -23,6 +26,9 @@ func inTrash(m *catalog.Manifest, classes ...catalog.Class) error {
 		if slices.Contains(classes, t.Class) {
 			what = append(what, fmt.Sprintf("%s since %s by rule %s", t.Class, timeText(t.Since), shown(t.Rule)))
 		}
+	}
+	if e := m.Erase; e != nil && e.Taken.IsZero() {
+		return fmt.Errorf("%w %s by %s: readers are not shown what it is about; `radtier erase %s --cancel` takes it back", errErasing, timeText(e.At), shown(e.By), m.Study().Hash()[:8])
 	}
 	if what == nil {
 		return nil

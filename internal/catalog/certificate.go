@@ -5,19 +5,20 @@ import (
 	"time"
 )
 
-// Certificate names the certificate of a purge: JSON in the hot tier, which lists every object and instance that was deleted, and why. It stays
+// Certificate names the certificate of a purge or an erasure: JSON in the hot tier, which lists every object and instance that was deleted, and why. It stays
 // as long as anything of the study.
 type Certificate struct {
-	Key    string    `json:"key"`
-	SHA256 string    `json:"sha256"`
-	Size   int64     `json:"size"`
-	Class  Class     `json:"class"`
-	At     time.Time `json:"at"`
-	By     string    `json:"by"`   // who applied the plan
-	Rule   string    `json:"rule"` // of the policy
-	Plan   string    `json:"plan"` // digest
-	Packs  int       `json:"packs"`
-	Bytes  int64     `json:"bytes"` // of the objects that were deleted
+	Key     string    `json:"key"`
+	SHA256  string    `json:"sha256"`
+	Size    int64     `json:"size"`
+	Class   Class     `json:"class,omitempty"` // of a purge
+	At      time.Time `json:"at"`
+	By      string    `json:"by"`             // who applied the plan, or ordered the erasure
+	Rule    string    `json:"rule,omitempty"` // of the policy, of a purge
+	Plan    string    `json:"plan,omitempty"` // digest, of a purge
+	Erasure bool      `json:"erasure,omitempty"`
+	Packs   int       `json:"packs"`
+	Bytes   int64     `json:"bytes"` // of the objects that were deleted
 }
 
 // maxCertificates bounds the list: a class can be purged again when it was sent again.

@@ -52,7 +52,8 @@ type Manifest struct {
 	Holds      []Hold      `json:"holds,omitempty"`
 	Trash      []Trashed   `json:"trash,omitempty"`    // classes that expired and are hidden
 	Restored   []Restored  `json:"restored,omitempty"` // classes that were brought back from colder tiers for a while
-	// Certificates say what was purged, the oldest first.
+	Erase      *Erasure    `json:"erase,omitempty"`    // an erasure that is not done yet
+	// Certificates say what was purged or erased, the oldest first.
 	Certificates []Certificate `json:"certificates,omitempty"`
 	// About is nil in manifests of versions that did not write it, Custody if nobody told anything.
 	About   *About   `json:"about,omitempty"`

@@ -63,6 +63,17 @@ func (m *Manifest) eachUID(f func(string) string) {
 	for i := range m.Quarantined {
 		m.Quarantined[i].SOPUID = f(m.Quarantined[i].SOPUID)
 	}
+	if m.Erase != nil {
+		e := *m.Erase
+		e.SOPUIDs, e.Quarantined = slices.Clone(e.SOPUIDs), slices.Clone(e.Quarantined)
+		for i := range e.SOPUIDs {
+			e.SOPUIDs[i] = f(e.SOPUIDs[i])
+		}
+		for i := range e.Quarantined {
+			e.Quarantined[i].SOPUID = f(e.Quarantined[i].SOPUID)
+		}
+		m.Erase = &e
+	}
 	m.Withdrawn = slices.Clone(m.Withdrawn)
 	for i := range m.Withdrawn {
 		w := &m.Withdrawn[i]

@@ -110,7 +110,7 @@ func (v *validator) objects(m *Manifest) {
 	v.check(len(m.Certificates) <= maxCertificates, "%d certificates, the most is %d", len(m.Certificates), maxCertificates)
 	for i, c := range m.Certificates {
 		object(fmt.Sprintf("certificate %d", i), c.Key, KindCertificate, c.Size, c.SHA256)
-		v.check(c.Class != "" && c.By != "" && !c.At.IsZero(), "certificate %d: its class or time is missing, or who purged", i)
+		v.check((c.Class != "") != c.Erasure && c.By != "" && !c.At.IsZero(), "certificate %d: its class or time is missing, or who purged", i)
 	}
 	t := m.Totals
 	v.check(t.Instances >= 0 && t.Frames >= 0 && t.RawBytes >= 0 && t.Series >= 0 && t.Passed >= 0 && t.Passed <= t.Instances, "totals %+v make no sense", t)
@@ -137,6 +137,7 @@ func (v *validator) marks(m *Manifest) {
 	v.holds(m)
 	v.trash(m)
 	v.restored(m)
+	v.erasure(m)
 	for i, iv := range m.Intervals {
 		v.check(iv.Key != "" && iv.Bytes >= 0 && !iv.To.Before(iv.From), "interval %d: key %.200q, %d bytes, %v to %v", i, iv.Key, iv.Bytes, iv.From, iv.To)
 	}

@@ -79,6 +79,25 @@ func (db *DB) QuarantineRemove(ctx context.Context, id string) error {
 	return db.quarantineChange(ctx, id, `DELETE FROM quarantine WHERE id = ?`)
 }
 
+// QuarantineErase takes the files of a study off the list that have one of these digests, because their bytes are erased.
+func (db *DB) QuarantineErase(ctx context.Context, tenant, hash string, list []Quarantined) error {
+	return db.change(ctx, func(tx conn) error {
+		for _, q := range list {
+			if err := tx.exec(ctx, `DELETE FROM quarantine WHERE tenant = ? AND sha256 = ? AND hash = ?`, tenant, q.SHA256, hash); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// QuarantineOf reports whether a quarantined file is listed for a study, and not for another one.
+func (db *DB) QuarantineOf(ctx context.Context, tenant, hash, sha256 string) (bool, error) {
+	var n int64
+	err := db.reader().row(ctx, `SELECT COUNT(*) FROM quarantine WHERE tenant = ? AND sha256 = ? AND hash <> ?`, tenant, sha256, hash).Scan(&n)
+	return n == 0, err
+}
+
 func (db *DB) quarantineChange(ctx context.Context, id, q string) error {
 	return db.change(ctx, func(tx conn) error {
 		n, err := tx.affected(ctx, q, id)

@@ -27,7 +27,7 @@ type PreviewPack struct {
 func (s *Study) Previews(ctx context.Context, stores Stores) ([]*PreviewPack, error) {
 	var list []*PreviewPack
 	for n, p := range s.Manifest.Packs {
-		if p.Class != catalog.ClassPreview || s.hides && s.Manifest.InTrash(p.Class) != nil {
+		if p.Class != catalog.ClassPreview || s.hides && s.Manifest.Hidden(p.Class) {
 			continue
 		}
 		store, err := stores.Tier(p.Tier)

@@ -36,7 +36,7 @@ type Study struct {
 	Manifest *catalog.Manifest
 	Volumes  []*pack.Volume // one per pack of Manifest.Packs that holds the study's instances; see Open
 	packs    []int          // number in Manifest.Packs of each volume
-	hides    bool           // what is in the trash
+	hides    bool           // what is in the trash, and what is ordered to be erased
 	set      *codecs.Set
 	hot      objstore.Store
 	bundle   []byte
@@ -48,7 +48,7 @@ func Open(ctx context.Context, stores Stores, m *catalog.Manifest, set *codecs.S
 	return open(ctx, stores, m, set, volumesOf(m), false)
 }
 
-// OpenShown is Open for people and other readers: what is in the trash is not there.
+// OpenShown is Open for people and other readers: what is in the trash or ordered to be erased is not there.
 func OpenShown(ctx context.Context, stores Stores, m *catalog.Manifest, set *codecs.Set) (*Study, error) {
 	return open(ctx, stores, m, set, shownOf(m), true)
 }
@@ -93,9 +93,9 @@ func volumesOf(m *catalog.Manifest) []int {
 	return instancesOf(m, func(catalog.Class) bool { return true })
 }
 
-// shownOf is volumesOf without what is in the trash.
+// shownOf is volumesOf without what is hidden: in the trash, or ordered to be erased.
 func shownOf(m *catalog.Manifest) []int {
-	return instancesOf(m, func(c catalog.Class) bool { return m.InTrash(c) == nil })
+	return instancesOf(m, func(c catalog.Class) bool { return !m.Hidden(c) })
 }
 
 func instancesOf(m *catalog.Manifest, shown func(catalog.Class) bool) []int {
@@ -183,6 +183,9 @@ func (s *Study) Instances() []Instance {
 	for n, v := range s.Volumes {
 		for i := range v.Index.Instances {
 			in := &v.Index.Instances[i]
+			if s.hides && s.Manifest.Erasing(in.SOPUID) {
+				continue
+			}
 			id := [2]string{in.SeriesUID, in.SOPUID}
 			count[id]++
 			list = append(list, Instance{Instance: in, Volume: v, Pack: s.packs[n], Index: i, Version: count[id], Withdrawn: withdrawn[id]})
@@ -213,7 +216,7 @@ func (s *Study) Select(series, sop string, allVersions, withWithdrawn bool) []In
 
 // Thumb returns a stored thumbnail (JPEG): of a series by its UID, or of the study by "study".
 func (s *Study) Thumb(name string) ([]byte, bool) {
-	if s.Manifest.Hot == nil || s.hides && s.Manifest.InTrash(catalog.ClassPreview) != nil {
+	if s.Manifest.Hot == nil || s.hides && s.Manifest.Hidden(catalog.ClassPreview) {
 		return nil, false
 	}
 	r, ok := s.Manifest.Hot.Thumbs[name]
