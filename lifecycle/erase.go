@@ -327,8 +327,10 @@ func (s *sweep) erased(ctx context.Context, head *catalog.Manifest) error {
 		if err := s.o.Guard.ask(ctx); err != nil {
 			return err
 		}
-		if err := s.stores.Hot.Store.Delete(ctx, q.Key); err != nil {
-			return fmt.Errorf("delete %s: %w", q.Key, err)
+		for _, key := range []string{q.Key, catalog.QuarantineNote(q.Key)} {
+			if err := s.stores.Hot.Store.Delete(ctx, key); err != nil {
+				return fmt.Errorf("delete %s: %w", key, err)
+			}
 		}
 	}
 	if err := s.db.QuarantineErase(ctx, k.Tenant, k.Hash(), head.Erase.Quarantined); err != nil {

@@ -154,8 +154,8 @@ func PutQuarantine(ctx context.Context, store objstore.Store, tenant string, r i
 	if err != nil {
 		return catalog.Quarantined{}, err
 	}
-	if _, err := store.Head(ctx, q.Key+".json"); errors.Is(err, objstore.ErrNotFound) {
-		err = put(q.Key+".json", bytes.NewReader(note), int64(len(note)), sha256.Sum256(note))
+	if _, err := store.Head(ctx, catalog.QuarantineNote(q.Key)); errors.Is(err, objstore.ErrNotFound) {
+		err = put(catalog.QuarantineNote(q.Key), bytes.NewReader(note), int64(len(note)), sha256.Sum256(note))
 		if err != nil {
 			return catalog.Quarantined{}, err
 		}

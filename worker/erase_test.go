@@ -333,6 +333,10 @@ func TestEraseQuarantined(t *testing.T) {
 		t.Errorf("still listed: %+v", e)
 		return nil
 	}))
+	for info, err := range x.store.List(t.Context(), "t/a/q/", "") {
+		x.ok(err)
+		t.Errorf("%s is left", info.Key)
+	}
 	if m := x.open(x.k).Manifest; m.Status != catalog.StatusStored || len(m.Quarantined) != 0 {
 		t.Errorf("status %s with %d quarantined", m.Status, len(m.Quarantined))
 	}

@@ -103,10 +103,13 @@ func AnnotationKey(k StudyKey, job string, attempt, n int) string {
 	return fmt.Sprintf("%sn/%s.%d-%02d.json", k.Prefix(), job, attempt, n)
 }
 
-// QuarantineKey is the key of a file that could not be read, by its digest in hex. Its reason is beside it under the key + ".json".
+// QuarantineKey is the key of a file that could not be read, by its digest in hex. Its reason is beside it, see [QuarantineNote].
 func QuarantineKey(tenant, sha256 string) string {
 	return "t/" + tenant + "/q/" + sha256[:min(2, len(sha256))] + "/" + sha256
 }
+
+// QuarantineNote is the key of the note beside a quarantined file, which says why it is there.
+func QuarantineNote(key string) string { return key + ".json" }
 
 // ObjectKind is the part of a key after the study's prefix.
 type ObjectKind byte

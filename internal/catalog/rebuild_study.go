@@ -122,7 +122,7 @@ func quarantineNote(key string) (tenant string, ok bool) {
 		return "", false
 	}
 	sum, ok := strings.CutSuffix(part[4], ".json")
-	return part[1], ok && isHex(sum, 64) && CheckTenant(part[1]) == nil && key == QuarantineKey(part[1], sum)+".json"
+	return part[1], ok && isHex(sum, 64) && CheckTenant(part[1]) == nil && key == QuarantineNote(QuarantineKey(part[1], sum))
 }
 
 // quarantine lists a file by the note beside it.
@@ -132,7 +132,7 @@ func (b *shardRebuild) quarantine(ctx context.Context, info objstore.Info) error
 		return err
 	}
 	var q Quarantined
-	if err := json.Unmarshal(raw, &q); err != nil || QuarantineKey(b.tenant, q.SHA256)+".json" != info.Key {
+	if err := json.Unmarshal(raw, &q); err != nil || QuarantineNote(QuarantineKey(b.tenant, q.SHA256)) != info.Key {
 		b.found.Damaged = append(b.found.Damaged, &DamagedError{info.Key, "it is not the note of a quarantined file"})
 		return nil
 	}
