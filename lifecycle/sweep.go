@@ -239,7 +239,7 @@ func (s *sweep) judge(ctx context.Context, st listed, head *catalog.Manifest, li
 	}
 	var ask []catalog.Removal
 	for _, o := range loose {
-		r := catalog.Removal{Tenant: st.key.Tenant, Hash: st.key.Hash, Key: o.info.Key, Tier: o.tier, Bytes: o.info.Size}
+		r := catalog.Removal{Tenant: st.key.Tenant, Hash: st.key.Hash, Key: o.info.Key, Tier: o.tier, Bytes: o.info.Size, Put: o.info.Modified}
 		since, named := superseded[o.info.Key]
 		switch {
 		case needed[o.info.Key]:

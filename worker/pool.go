@@ -227,7 +227,7 @@ func (w *Pool) feed() {
 	ctx := w.begin
 	tick := time.NewTicker(w.opts.Poll)
 	defer tick.Stop()
-	var reconciled, pruned, guarded time.Time
+	var reconciled, pruned, guarded, folded time.Time
 	sealed := time.Now()
 	for {
 		if err := w.fill(ctx); err != nil && ctx.Err() == nil {
@@ -255,6 +255,12 @@ func (w *Pool) feed() {
 				w.log.Warn("nothing can be removed now", "err", err)
 			}
 		}
+		if time.Since(folded) > foldEvery {
+			folded = time.Now()
+			if _, err := catalog.FoldLedger(ctx, w.db); err != nil && ctx.Err() == nil {
+				w.log.Warn("the ledger is not added up; trying again", "err", err)
+			}
+		}
 		if time.Since(sealed) > sealEvery {
 			sealed = time.Now()
 			if _, err := catalog.SealAudit(ctx, w.db, w.store, nil); err != nil && ctx.Err() == nil {
@@ -278,6 +284,7 @@ func (w *Pool) feed() {
 
 const (
 	guardEvery     = 10 * time.Minute
+	foldEvery      = time.Minute // the ledger is added up
 	sealEvery      = 5 * time.Minute
 	reconcileEvery = 15 * time.Second
 	pruneEvery     = time.Hour

@@ -112,7 +112,19 @@ func (db *DB) decideIn(ctx context.Context, tx conn, d *decision) error {
 		if err := tx.checkRemovals(ctx, d); err != nil {
 			return err
 		}
+		if err := tx.addIntervals(ctx, m, d.head); err != nil { // before those that setHead opens without counting them
+			return err
+		}
 		if err := tx.setHead(ctx, m, ref, false); err != nil {
+			return err
+		}
+		raw, err := m.Encode()
+		if err != nil {
+			return err
+		}
+		f := &flows{}
+		f.step(d.head, m, int64(len(raw)), true)
+		if err := tx.writeFlows(ctx, now, f); err != nil {
 			return err
 		}
 		if err := tx.setCitations(ctx, m, now); err != nil {

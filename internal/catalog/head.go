@@ -79,6 +79,7 @@ func RowOf(m *Manifest) Study {
 
 // setHead writes everything that rows say of a study and that its manifest
 // knows: the head, sums and holdings. Commit, heal and Rebuild all use it, so that a rebuilt row is the row that was lost.
+// What it adds to the ledger is for the caller to say.
 func (c conn) setHead(ctx context.Context, m *Manifest, ref Ref, published bool) error {
 	hash := m.Study().Hash()
 	t, row := m.Totals, RowOf(m)
@@ -103,7 +104,7 @@ func (c conn) setHead(ctx context.Context, m *Manifest, ref Ref, published bool)
 			return err
 		}
 	}
-	if err := c.addIntervals(ctx, m); err != nil {
+	if err := c.addIntervals(ctx, m, nil); err != nil {
 		return err
 	}
 	listed := slices.Clone(m.Quarantined) // two studies may have the same files: both lock them in the same order
@@ -116,11 +117,17 @@ func (c conn) setHead(ctx context.Context, m *Manifest, ref Ref, published bool)
 	return nil
 }
 
-// addIntervals opens a row for every object that a generation superseded.
-func (c conn) addIntervals(ctx context.Context, m *Manifest) error {
+// addIntervals opens a row for every object that a generation superseded. prev is the generation before, if the ledger counts them as superseded from now on.
+func (c conn) addIntervals(ctx context.Context, m, prev *Manifest) error {
+	was := stockOf(prev)
 	for _, iv := range m.Intervals {
-		if err := c.exec(ctx, `INSERT INTO interval_row (key, tenant, hash, tier, class, bytes, since, until) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (tenant, hash, key) DO NOTHING`,
-			iv.Key, m.Tenant, m.Study().Hash(), iv.Tier, iv.Class, iv.Bytes, toMS(iv.From), toMS(iv.To)); err != nil {
+		counted := ""
+		if s, ok := was[iv.Key]; ok {
+			s.State = StockSuperseded
+			counted = s.encode()
+		}
+		if err := c.exec(ctx, `INSERT INTO interval_row (key, tenant, hash, tier, class, bytes, since, until, superseded, counted) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+			ON CONFLICT (tenant, hash, key) DO NOTHING`, iv.Key, m.Tenant, m.Study().Hash(), iv.Tier, iv.Class, iv.Bytes, toMS(iv.From), toMS(iv.To), toMS(iv.To), counted); err != nil {
 			return err
 		}
 	}

@@ -109,11 +109,26 @@ func (db *DB) reload(ctx context.Context, store objstore.Store, row *Head, top *
 			return nil, &ForkError{m.Study().Prefix(), row.Generation, []string{row.Key, was}}
 		}
 	}
-	return m, db.adopt(ctx, m, ref, row.Key, fmt.Sprintf("the catalog was at generation %d, the bucket is at %d", row.Generation, m.Generation))
+	known := 0
+	if row.Generation > 0 {
+		known = 1
+	}
+	if whole := int(m.Generation - row.Generation); len(chain) < whole+known {
+		if chain, err = Ancestors(ctx, store, list, m, true); err != nil {
+			return nil, err
+		}
+	}
+	return m, db.adopt(ctx, chain[:min(len(chain), int(m.Generation-row.Generation)+known)], known, ref, row.Key, fmt.Sprintf("the catalog was at generation %d, the bucket is at %d", row.Generation, m.Generation))
 }
 
 // adopt makes a published manifest the head of its study. errMoved if the head is not the one that is expected.
-func (db *DB) adopt(ctx context.Context, m *Manifest, ref Ref, expect, note string) error {
+// chain is what the ledger of this catalog does not know, that manifest first; known is 1 if the last of it is the present head, 0 if there is none.
+func (db *DB) adopt(ctx context.Context, chain []*Manifest, known int, ref Ref, expect, note string) error {
+	m := chain[0]
+	f, err := chainFlows(chain, known)
+	if err != nil {
+		return err
+	}
 	hash := m.Study().Hash()
 	return db.change(ctx, func(tx conn) error {
 		now := db.now()
@@ -129,6 +144,9 @@ func (db *DB) adopt(ctx context.Context, m *Manifest, ref Ref, expect, note stri
 			return errMoved
 		}
 		if err := tx.setHead(ctx, m, ref, true); err != nil {
+			return err
+		}
+		if err := tx.writeFlows(ctx, now, f); err != nil {
 			return err
 		}
 		// Arrivals that this catalog has open came, for all it knows, after those

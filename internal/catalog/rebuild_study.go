@@ -92,7 +92,16 @@ func (b *shardRebuild) head(ctx context.Context, k ObjectKey, infos []objstore.I
 	if err != nil {
 		return nil, err
 	}
-	err = b.db.adopt(ctx, m, ref, row.Key, "rebuilt from the bucket")
+	unknown, known := chain, 0 // to the ledger
+	if row.Generation > 0 {
+		unknown, known = chain[:1], 1 // a head that was lost: what the ledger knows of it stays
+		for i, a := range chain {
+			if a.Key() == row.Key {
+				unknown, known = chain[:i+1], 1
+			}
+		}
+	}
+	err = b.db.adopt(ctx, unknown, known, ref, row.Key, "rebuilt from the bucket")
 	if errors.Is(err, errMoved) { // somebody commits to this very study
 		m, _, err = Heal(ctx, b.db, b.store, k.Tenant, k.Hash)
 	}
@@ -104,7 +113,7 @@ func (b *shardRebuild) head(ctx context.Context, k ObjectKey, infos []objstore.I
 	}
 	return m, b.db.change(ctx, func(tx conn) error {
 		for _, a := range chain[1:] {
-			if err := tx.addIntervals(ctx, a); err != nil {
+			if err := tx.addIntervals(ctx, a, nil); err != nil {
 				return err
 			}
 		}

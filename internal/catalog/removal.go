@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Removal is an object that a sweep wants to remove, or is removing.
@@ -13,6 +14,7 @@ type Removal struct {
 	Key          string
 	Tier         string // name of the store that holds it
 	Bytes        int64
+	Put          time.Time // when it was put
 	Reason       string
 	// Superseded objects were named by an earlier generation; others are orphans of a job that is over.
 	Superseded bool
@@ -64,8 +66,8 @@ func (db *DB) MarkDeleting(ctx context.Context, tenant, hash, headKey string, li
 					continue
 				}
 			}
-			if err := tx.exec(ctx, `INSERT INTO removal (key, tenant, hash, tier, bytes, reason, state, at) VALUES (?, ?, ?, ?, ?, ?, 'deleting', ?)
-				ON CONFLICT (tenant, hash, key) DO UPDATE SET state = 'deleting', at = excluded.at`, r.Key, tenant, hash, r.Tier, r.Bytes, r.Reason, toMS(db.now())); err != nil {
+			if err := tx.exec(ctx, `INSERT INTO removal (key, tenant, hash, tier, bytes, reason, state, at, put) VALUES (?, ?, ?, ?, ?, ?, 'deleting', ?, ?)
+				ON CONFLICT (tenant, hash, key) DO UPDATE SET state = 'deleting', at = excluded.at`, r.Key, tenant, hash, r.Tier, r.Bytes, r.Reason, toMS(db.now()), toMS(r.Put)); err != nil {
 				return err
 			}
 			granted = append(granted, r)
@@ -112,21 +114,23 @@ func (db *DB) MarkDeleted(ctx context.Context, key string) error {
 		return fmt.Errorf("sweep: %.200q is not the key of a study's object", key)
 	}
 	return db.change(ctx, func(tx conn) error {
-		now := toMS(db.now())
-		if err := tx.exec(ctx, `UPDATE removal SET state = 'deleted', at = ? WHERE tenant = ? AND hash = ? AND key = ?`, now, o.Tenant, o.Hash, key); err != nil {
+		now := db.now()
+		if err := tx.closeInterval(ctx, o, key, now); err != nil {
 			return err
 		}
-		return tx.exec(ctx, `UPDATE interval_row SET until = ?, closed = 1 WHERE tenant = ? AND hash = ? AND key = ? AND closed = 0`, now, o.Tenant, o.Hash, key)
+		return tx.exec(ctx, `UPDATE removal SET state = 'deleted', at = ? WHERE tenant = ? AND hash = ? AND key = ?`, toMS(now), o.Tenant, o.Hash, key)
 	})
 }
 
 // Removals returns what is in state "deleting": a sweep was stopped before it was done with them.
 func (db *DB) Removals(ctx context.Context) ([]Removal, error) {
 	var list []Removal
-	rows, err := db.reader().query(ctx, `SELECT tenant, hash, key, tier, bytes, reason FROM removal WHERE state = 'deleting' ORDER BY key`)
+	rows, err := db.reader().query(ctx, `SELECT tenant, hash, key, tier, bytes, reason, put FROM removal WHERE state = 'deleting' ORDER BY key`)
 	err = each(rows, err, func(r *sql.Rows) error {
 		var x Removal
-		err := r.Scan(&x.Tenant, &x.Hash, &x.Key, &x.Tier, &x.Bytes, &x.Reason)
+		var put int64
+		err := r.Scan(&x.Tenant, &x.Hash, &x.Key, &x.Tier, &x.Bytes, &x.Reason, &put)
+		x.Put = fromMS(put)
 		list = append(list, x)
 		return err
 	})
