@@ -21,12 +21,14 @@ var (
 	ErrPlanOld       = errors.New("the plan is too old: make a new one")
 	ErrPlanRehearsal = errors.New("the plan is a rehearsal for another day and cannot be applied")
 	ErrPlanChanged   = errors.New("too much has changed since the plan was made: make a new one")
+	ErrPlanPrices    = errors.New("the plan was made with other prices: make a new plan")
 	ErrPlanLarge     = errors.New("the plan deletes more than the policy's breaker allows of one hospital within 24 hours")
 )
 
 // ApplyOptions says how a plan is applied.
 type ApplyOptions struct {
 	Policy *policy.Policy // must be the plan's
+	Prices *Prices        // must be the plan's
 	Hot    string         // name of the tier that manifests leave unnamed
 	Now    time.Time
 	// Queue: the moves are queued for workers; without it, it is only said what would be.
@@ -83,6 +85,8 @@ func Apply(ctx context.Context, db *catalog.DB, store objstore.Store, name strin
 		err = ErrPlanRehearsal
 	case plan.PolicySHA256 != o.Policy.Digest:
 		err = ErrPlanPolicy
+	case plan.Prices != o.Prices.ID():
+		err = fmt.Errorf("%w (it has %q, in force is %q)", ErrPlanPrices, plan.Prices, o.Prices.ID())
 	case age > o.MaxAge || age < -time.Minute:
 		err = fmt.Errorf("%w (it was made %s, and it is %s)", ErrPlanOld, plan.At.Format(time.RFC3339), o.Now.UTC().Format(time.RFC3339))
 	}
@@ -223,7 +227,20 @@ func (a *applier) changed(ctx context.Context, l *Line) (why string, err error) 
 	for _, s := range l.Steps {
 		same := false
 		for i, d := range decisions {
-			same = same || f.Artifacts[i].Class == s.Class && f.Artifacts[i].Tier == s.Tier && d.Action == s.Action && d.Tier == s.To
+			if f.Artifacts[i].Class != s.Class || f.Artifacts[i].Tier != s.Tier || d.Action != s.Action || d.Tier != s.To {
+				continue
+			}
+			same = true
+			if s.Action != policy.Move || a.o.Prices == nil || a.plan.Forced {
+				continue
+			}
+			v, err := a.o.Prices.judge(a.o.Now, a.o.Policy.Zone, f, &f.Artifacts[i], &d)
+			if err != nil {
+				return "", err
+			}
+			if !v.Worth() {
+				return fmt.Sprintf("the move of %s to %s is not worth it any more: %s", s.Class, s.To, v), nil
+			}
 		}
 		if !same {
 			return fmt.Sprintf("the policy does not say %s of %s on %s any more", s.Action, s.Class, s.Tier), nil

@@ -13,8 +13,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/shopspring/decimal"
+
 	"github.com/radtier/radtier/internal/catalog"
 	"github.com/radtier/radtier/internal/objstore"
+	"github.com/radtier/radtier/lifecycle/cost"
 	"github.com/radtier/radtier/lifecycle/policy"
 )
 
@@ -30,6 +33,9 @@ type PlanOptions struct {
 	// Rehearse: nothing is noted in the catalog.
 	Rehearse bool
 	By       string // who made it
+	// Prices, if set, judge moves: those that would cost more than they save are refused and listed, unless Force says otherwise.
+	Prices *Prices
+	Force  bool
 	// Progress, if set, is told now and then how many studies were looked at.
 	Progress func(studies int64)
 }
@@ -48,7 +54,11 @@ type Plan struct {
 	Lines        int64     `json:"lines"`
 	Last         string    `json:"last"` // SHA-256 of the last line; of the first line's beginning if there is none
 	Parts        []Part    `json:"parts"`
-	Totals       []Total   `json:"totals"`  // by class, action and tiers
+	Prices       string    `json:"prices,omitempty"`   // by which moves were judged, see Prices.ID
+	Currency     string    `json:"currency,omitempty"` // of all sums
+	Forced       bool      `json:"forced,omitempty"`   // also moves that cost more than they save
+	Totals       []Total   `json:"totals"`             // by class, action and tiers
+	Refused      []Refused `json:"refused,omitempty"`
 	Blocked      []Blocked `json:"blocked"` // why what is due to be deleted stays, by reason
 	Skipped      []Skipped `json:"skipped,omitempty"`
 	Unlisted     int64     `json:"unlisted,omitempty"` // skipped studies beyond those listed
@@ -82,7 +92,8 @@ type Step struct {
 	Bytes   int64         `json:"bytes"`
 	Objects int           `json:"objects"`
 	Rule    string        `json:"rule"`
-	Why     []string      `json:"why"` // the reasons that decided
+	Why     []string      `json:"why"`            // the reasons that decided
+	Cost    *cost.Verdict `json:"cost,omitempty"` // of a move, where prices are known
 }
 
 // Total sums up steps.
@@ -94,6 +105,28 @@ type Total struct {
 	Studies int64         `json:"studies"`
 	Objects int64         `json:"objects"`
 	Bytes   int64         `json:"bytes"`
+	// Of moves, where prices are known: a month where they lie, a month where they go, the moves themselves with what they make due, and what is saved in the end.
+	Now   decimal.Decimal `json:"now,omitzero"`
+	After decimal.Decimal `json:"after,omitzero"`
+	Fees  decimal.Decimal `json:"fees,omitzero"`
+	Saves decimal.Decimal `json:"saves,omitzero"`
+}
+
+// add counts a step.
+func (t *Total) add(s *Step) {
+	t.Studies, t.Objects, t.Bytes = t.Studies+1, t.Objects+int64(s.Objects), t.Bytes+s.Bytes
+	if v := s.Cost; v != nil {
+		t.Now, t.After, t.Fees, t.Saves = t.Now.Add(v.Now), t.After.Add(v.After), t.Fees.Add(v.Fees).Add(v.Early), t.Saves.Add(v.Saves)
+	}
+}
+
+// Payback is after how many months the moves have paid for themselves together; false if they never do, or nothing is known.
+func (t *Total) Payback() (decimal.Decimal, bool) {
+	gain := t.Now.Sub(t.After)
+	if gain.Sign() <= 0 {
+		return decimal.Decimal{}, false
+	}
+	return t.Fees.DivRound(gain, 6), true
 }
 
 // Blocked counts what is due to be deleted and stays, by what forbids it. Something may be forbidden for several reasons.
@@ -130,8 +163,11 @@ func newPlanID(now time.Time) string {
 // MakePlan decides about every study that is due, writes the plan into the hot store, and returns its head and its digest. Nothing is moved or deleted. Memory
 // does not grow with the number of studies.
 func MakePlan(ctx context.Context, db *catalog.DB, store objstore.Store, o PlanOptions) (*Plan, string, error) {
-	p := &planner{db: db, store: store, o: o, totals: map[Total]*Total{}, blocked: map[Blocked]*Blocked{},
-		Plan: Plan{Schema: PlanSchema, At: o.Now.UTC().Truncate(time.Millisecond), By: o.By, Policy: o.Policy.Name, PolicySHA256: o.Policy.Digest, Rehearsal: o.Rehearse, Parts: []Part{}, Totals: []Total{}, Blocked: []Blocked{}}}
+	p := &planner{db: db, store: store, o: o, totals: map[place]*Total{}, refused: map[place]*Refused{}, blocked: map[Blocked]*Blocked{},
+		Plan: Plan{Schema: PlanSchema, At: o.Now.UTC().Truncate(time.Millisecond), By: o.By, Policy: o.Policy.Name, PolicySHA256: o.Policy.Digest, Rehearsal: o.Rehearse, Prices: o.Prices.ID(), Forced: o.Force, Parts: []Part{}, Totals: []Total{}, Blocked: []Blocked{}}}
+	if o.Prices != nil {
+		p.Currency = o.Prices.Currency()
+	}
 	p.ID = newPlanID(o.Now)
 	p.Last = digestOf([]byte(p.ID))
 	if err := p.keepPolicy(ctx); err != nil {
@@ -151,6 +187,13 @@ func MakePlan(ctx context.Context, db *catalog.DB, store objstore.Store, o PlanO
 	return &p.Plan, digest, nil
 }
 
+// place is what totals are for.
+type place struct {
+	class    catalog.Class
+	action   policy.Action
+	tier, to string
+}
+
 type planner struct {
 	Plan
 	db      *catalog.DB
@@ -158,7 +201,8 @@ type planner struct {
 	o       PlanOptions
 	buf     bytes.Buffer
 	inPart  int64 // lines in buf
-	totals  map[Total]*Total
+	totals  map[place]*Total
+	refused map[place]*Refused
 	blocked map[Blocked]*Blocked
 }
 
@@ -166,7 +210,11 @@ func (p *planner) run(ctx context.Context) error {
 	epoch := int64(1) << 62 // of a rehearsal: above all, so that every study is looked at
 	if !p.o.Rehearse {
 		var err error
-		if epoch, err = p.db.PutInForce(ctx, p.o.Policy.Digest, p.o.Policy.Name); err != nil {
+		digest := p.o.Policy.Digest
+		if id := p.o.Prices.ID(); id != "" { // other prices may answer otherwise
+			digest = digestOf([]byte(digest + " " + id))
+		}
+		if epoch, err = p.db.PutInForce(ctx, digest, p.o.Policy.Name); err != nil {
 			return err
 		}
 	}
@@ -202,6 +250,12 @@ func (p *planner) run(ctx context.Context) error {
 	slices.SortFunc(p.Totals, func(a, b Total) int {
 		return cmp.Or(strings.Compare(string(a.Action), string(b.Action)), strings.Compare(string(a.Class), string(b.Class)), strings.Compare(a.Tier, b.Tier), strings.Compare(a.To, b.To))
 	})
+	for _, r := range p.refused {
+		p.Refused = append(p.Refused, *r)
+	}
+	slices.SortFunc(p.Refused, func(a, b Refused) int {
+		return cmp.Or(strings.Compare(string(a.Class), string(b.Class)), strings.Compare(a.Tier, b.Tier), strings.Compare(a.To, b.To))
+	})
 	for _, b := range p.blocked {
 		p.Blocked = append(p.Blocked, *b)
 	}
@@ -225,7 +279,10 @@ func (p *planner) study(ctx context.Context, c *catalog.Checkable) (next int64, 
 		p.skip(c.Hash(), err.Error())
 		return 0, nil
 	}
-	steps, next := p.decide(f)
+	steps, next, err := p.decide(c.Hash(), f)
+	if err != nil {
+		return 0, err
+	}
 	if len(steps) == 0 {
 		return next, nil
 	}
@@ -255,7 +312,7 @@ func facts(ctx context.Context, db *catalog.DB, store objstore.Store, p *policy.
 }
 
 // decide returns what is to be done with a study, and if that is nothing, when to look again.
-func (p *planner) decide(f *policy.Facts) (steps []Step, next int64) {
+func (p *planner) decide(study string, f *policy.Facts) (steps []Step, next int64, err error) {
 	next = never
 	for i, d := range p.o.Policy.Decide(p.o.Now, f) {
 		a := &f.Artifacts[i]
@@ -272,16 +329,40 @@ func (p *planner) decide(f *policy.Facts) (steps []Step, next int64) {
 		for _, r := range d.Reasons {
 			s.Why = append(s.Why, r.Text)
 		}
+		id := place{s.Class, s.Action, s.Tier, s.To}
+		if s.Action == policy.Move && p.o.Prices != nil {
+			if s.Cost, err = p.o.Prices.judge(p.o.Now, p.o.Policy.Zone, f, a, &d); err != nil {
+				return nil, 0, fmt.Errorf("what a move from %s to %s costs: %w", s.Tier, s.To, err)
+			}
+			if !s.Cost.Worth() && !p.o.Force {
+				p.refuse(id, study, &s)
+				next = min(next, int64(policy.DayOf(p.o.Now, p.o.Policy.Zone))+refuseAgain)
+				if d.Next != 0 {
+					next = min(next, int64(d.Next))
+				}
+				continue
+			}
+		}
 		steps = append(steps, s)
-		id := Total{Class: s.Class, Action: s.Action, Tier: s.Tier, To: s.To}
 		t := p.totals[id]
 		if t == nil {
 			t = &Total{Class: s.Class, Action: s.Action, Tier: s.Tier, To: s.To}
 			p.totals[id] = t
 		}
-		t.Studies, t.Objects, t.Bytes = t.Studies+1, t.Objects+int64(s.Objects), t.Bytes+s.Bytes
+		t.add(&s)
 	}
-	return steps, next
+	return steps, next, nil
+}
+
+// refuse counts a move that would cost more than it saves.
+func (p *planner) refuse(id place, study string, s *Step) {
+	r := p.refused[id]
+	if r == nil {
+		r = &Refused{Total: Total{Class: s.Class, Action: s.Action, Tier: s.Tier, To: s.To}, Study: study, Terms: s.Cost}
+		p.refused[id] = r
+	}
+	r.add(s)
+	r.Loses = r.Loses.Sub(s.Cost.Saves)
 }
 
 // count counts what forbids a deletion that is due.

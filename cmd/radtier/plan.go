@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/shopspring/decimal"
 	"github.com/spf13/cobra"
 
 	"github.com/radtier/radtier/lifecycle"
@@ -48,11 +49,17 @@ func newPlanMake(p *program) *cobra.Command {
 		Long: `Decides about every study that is due: those that changed, those of which time has changed what the policy says, and all of
 them after a change of the policy. A study with nothing to do is not looked at again before the day that its answer names.
 
+Where the tiers have prices (tiers[].prices), every move is judged: what it costs, what it saves, and after how many months it has paid for itself. Moves that would
+cost more than they save are refused and listed with the terms of the formula; --force moves them all the same.
+
   radtier plan make policy.yaml
   radtier plan make policy.yaml --limit 1000
   radtier plan make policy.yaml --at 2027-06-01    # as of the beginning of that day; it looks at all studies, and cannot be applied`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if o.Force && o.By == "" {
+				return usagef("--force needs --by NAME")
+			}
 			if o.Limit < 0 {
 				return usagef("--limit %d: must be 1 or more, 0 is all", o.Limit)
 			}
@@ -74,6 +81,9 @@ them after a change of the policy. A study with nothing to do is not looked at a
 			}
 			defer a.Close()
 			o.Hot = a.cfg.Tiers[0].Name
+			if o.Prices, err = a.prices(o.Now, o.Policy); err != nil {
+				return err
+			}
 			bar := p.newProgress()
 			o.Progress = func(n int64) { bar.show(-1, fmt.Sprintf("%d studies looked at", n)) }
 			plan, digest, err := lifecycle.MakePlan(ctx, a.db, a.stores.Hot(), o)
@@ -90,6 +100,7 @@ them after a change of the policy. A study with nothing to do is not looked at a
 	cmd.Flags().StringVar(&at, "at", "", "decide as of the beginning of this `DAY` (2027-06-01), not now")
 	cmd.Flags().IntVar(&o.Limit, "limit", 0, "look at so many studies at most")
 	cmd.Flags().StringVar(&o.By, "by", "", "`NAME` of who makes the plan")
+	cmd.Flags().BoolVar(&o.Force, "force", false, "move also what costs more to move than it saves; needs --by")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }
@@ -106,6 +117,9 @@ func printPlan(w io.Writer, plan *lifecycle.Plan, digest string) error {
 		if err := t.print(w); err != nil {
 			return err
 		}
+	}
+	if err := printCosts(w, plan); err != nil {
+		return err
 	}
 	if len(plan.Blocked) > 0 {
 		fmt.Fprintln(w, "\ndue to be deleted, and kept because of:")
@@ -129,6 +143,55 @@ func printPlan(w io.Writer, plan *lifecycle.Plan, digest string) error {
 	}
 	_, err := fmt.Fprintf(w, "\n%s; `radtier plan show %s` prints every line with its reasons\n", end, digest[:16])
 	return err
+}
+
+// printCosts says what the moves of a plan cost and save, and which were refused because they would cost more.
+func printCosts(w io.Writer, plan *lifecycle.Plan) error {
+	if plan.Prices == "" {
+		return nil
+	}
+	c := strings.ToLower(plan.Currency)
+	t := table{head: []string{"move of", "from", "to", ">" + c + " a month now", ">then", ">to move", ">months to pay back", ">saves"}}
+	for _, x := range plan.Totals {
+		if x.Action != policy.Move {
+			continue
+		}
+		back := "never"
+		if months, ok := x.Payback(); ok {
+			back = months.StringFixed(1)
+		}
+		t.add(string(x.Class), shown(x.Tier), shown(x.To), moneyText(x.Now), moneyText(x.After), moneyText(x.Fees), back, moneyText(x.Saves))
+	}
+	if len(t.rows) > 0 {
+		fmt.Fprintln(w)
+		if err := t.print(w); err != nil {
+			return err
+		}
+	}
+	for _, r := range plan.Refused {
+		if _, err := fmt.Fprintf(w, "\nrefused: %s of %s from %s to %s, %s, would cost %s %s more than they save; for one of them, study %s:\n  %s\n", plural(int(r.Studies), "move"), r.Class, shown(r.Tier), shown(r.To), bytesText(r.Bytes),
+			moneyText(r.Loses), c, cut(r.Study, 8), r.Terms); err != nil {
+			return err
+		}
+	}
+	if plan.Forced {
+		_, err := fmt.Fprintln(w, "\nforced: also moves that cost more than they save are in it")
+		return err
+	}
+	return nil
+}
+
+// moneyText is a sum with as many places as it takes to see it.
+func moneyText(d decimal.Decimal) string {
+	for _, places := range []int32{2, 4, 6} {
+		if d.Round(places).Abs().GreaterThanOrEqual(decimal.New(1, 1-places)) {
+			return d.StringFixed(places)
+		}
+	}
+	if d.Sign() == 0 {
+		return "0"
+	}
+	return d.StringFixed(8)
 }
 
 func newPlanShow(p *program) *cobra.Command {
@@ -211,6 +274,9 @@ one that, with what other plans queued within 24 hours, deletes more of a hospit
 			}
 			defer a.Close()
 			o.Hot, o.Now, o.Queue, o.MaxSkipped, o.Guard = a.cfg.Tiers[0].Name, time.Now(), yes, max(percent/100, 1e-9), a.clock().Check
+			if o.Prices, err = a.prices(o.Now, o.Policy); err != nil {
+				return err
+			}
 			for _, tier := range o.Policy.Tiers {
 				if _, err := a.stores.Tier(tier); err != nil {
 					return fmt.Errorf("policy %s names tier %q, which the configuration does not have: add it to `tiers`", o.Policy.Name, tier)
@@ -267,6 +333,9 @@ func printPlanned(w io.Writer, l lifecycle.Line) error {
 		}
 		if _, err := fmt.Fprintf(w, "study %s, %s, %s on %s: %s%s\n", l.Study[:8], s.Class, bytesText(s.Bytes), shown(s.Tier), s.Action, to); err != nil {
 			return err
+		}
+		if s.Cost != nil {
+			s.Why = append(s.Why, s.Cost.String())
 		}
 		for _, why := range s.Why {
 			if _, err := fmt.Fprintf(w, "  %s\n", shown(why)); err != nil {

@@ -88,7 +88,7 @@ func TestRulesCatch(t *testing.T) {
 		{"worker", "bench", "worker may import"},
 		{"worker", "internal/testkit", "is for tests"},
 		{"lifecycle", "internal/catalog", ""},
-		{"lifecycle/cost", "lifecycle", ""},
+		{"lifecycle/cost", "lifecycle", "nothing of the project"},
 		{"lifecycle", "worker", "lifecycle may import"},
 		{"lifecycle", "internal/dcm", "lifecycle may import"},
 		{"roi", "codecs", ""},

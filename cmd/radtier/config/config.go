@@ -43,9 +43,13 @@ type Tier struct {
 	Name    string
 	Kind    string        // "file" or "s3"
 	Path    string        // of kind file: a directory
+	Prices  string        // price book (shipped, or a file) and class, as book:class; "" not known
 	Classes tiers.Classes // of kind s3, empty: those that the server was seen to have
 	S3      S3            // of kind s3
 }
+
+// PriceBook is the price book and the class of Prices; ok is false if there is none.
+func (t Tier) PriceBook() (book, class string, ok bool) { return cutLast(t.Prices, ":") }
 
 // Where is the tier's place in words.
 func (t Tier) Where() string {

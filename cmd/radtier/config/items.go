@@ -35,6 +35,14 @@ func tierItems() []item {
 			set: func(t *Tier, s string) error { t.Kind = s; return oneOf("file", "s3")(s) }, get: func(t *Tier) string { return t.Kind }},
 		{name: "path", def: "objects", kind: "file", doc: "Directory of kind file, relative to `data`.",
 			set: func(t *Tier, s string) error { t.Path = s; return notEmpty("a directory")(s) }, get: func(t *Tier) string { return t.Path }},
+		{name: "prices", doc: "What the tier costs: a price book, shipped (`radtier prices list`) or a file relative to `data`, and a class in it, as aliyun-oss-cn:IA. Plans then judge every move; empty: nothing is known.",
+			set: func(t *Tier, s string) error {
+				if book, class, ok := cutLast(s, ":"); s != "" && (!ok || book == "" || class == "") {
+					return fmt.Errorf("%q is no price book and class, such as aliyun-oss-cn:IA", s)
+				}
+				t.Prices = s
+				return nil
+			}, get: func(t *Tier) string { return t.Prices }},
 	}, bucketItems(true)...)
 }
 
@@ -198,4 +206,13 @@ func find(items []item, name string) (item, bool) {
 		return item{}, false
 	}
 	return items[i], true
+}
+
+// cutLast cuts a text at the last separator.
+func cutLast(s, sep string) (before, after string, ok bool) {
+	i := strings.LastIndex(s, sep)
+	if i < 0 {
+		return s, "", false
+	}
+	return s[:i], s[i+len(sep):], true
 }
