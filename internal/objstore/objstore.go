@@ -53,6 +53,28 @@ type RestoreState struct {
 // Readable reports whether Get would work at that time.
 func (r RestoreState) Readable(now time.Time) bool { return !r.Archived || now.Before(r.Until) }
 
+// Speed is how fast an archived object is to be readable. Faster costs more.
+type Speed string
+
+// Speeds, as S3 names them.
+const (
+	Standard  Speed = "" // what the provider does when nothing is said
+	Expedited Speed = "Expedited"
+	Bulk      Speed = "Bulk"
+)
+
+func (s Speed) String() string {
+	switch s {
+	case Standard:
+		return "standard"
+	case Expedited:
+		return "expedited"
+	case Bulk:
+		return "bulk"
+	}
+	return string(s)
+}
+
 // PutOptions changes how an object is stored.
 type PutOptions struct {
 	Class Class
@@ -93,8 +115,8 @@ type Store interface {
 	// Copy makes a new object of the same bytes under another key, in a class.
 	Copy(ctx context.Context, from, to string, class Class) (Info, error)
 	// Restore asks for a temporary readable copy of an archived object for a
-	// number of days. Asking again while one is under way changes nothing.
-	Restore(ctx context.Context, key string, days int) error
+	// number of days. Asking again while one is under way changes nothing. Stores that know no speeds ignore it.
+	Restore(ctx context.Context, key string, days int, speed Speed) error
 	Capabilities() Capabilities
 }
 

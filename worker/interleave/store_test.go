@@ -136,10 +136,10 @@ func (s *gatedStore) Copy(ctx context.Context, from, to string, class objstore.C
 	return info, s.reply(v, opPut, to, err)
 }
 
-func (s *gatedStore) Restore(ctx context.Context, key string, days int) error {
+func (s *gatedStore) Restore(ctx context.Context, key string, days int, speed objstore.Speed) error {
 	v, err := s.pass(ctx, opPut, key)
 	if err != nil {
 		return err
 	}
-	return s.reply(v, opPut, key, s.inner.Restore(ctx, key, days))
+	return s.reply(v, opPut, key, s.inner.Restore(ctx, key, days, speed))
 }

@@ -216,7 +216,7 @@ func TestSidecarsGoWithTheirObject(t *testing.T) {
 	root := t.TempDir()
 	s := openAtRoot(t, root, Options{Classes: threeTiers, noAttributes: true})
 	mustPut(t, s, "d/k", "x", "DEEP")
-	if err := s.Restore(t.Context(), "d/k", 1); err != nil {
+	if err := s.Restore(t.Context(), "d/k", 1, ""); err != nil {
 		t.Fatal(err)
 	}
 	count := func() (n int) {
@@ -245,7 +245,7 @@ func TestDamagedRestoreRecordMeansNone(t *testing.T) {
 	classes := tiers.Classes{{Name: "HOT"}, {Name: "DEEP", Archive: true}}
 	s := openAtRoot(t, root, Options{Classes: classes})
 	mustPut(t, s, "k", "x", "DEEP")
-	if err := s.Restore(t.Context(), "k", 1); err != nil { // no delay: ready at once
+	if err := s.Restore(t.Context(), "k", 1, ""); err != nil { // no delay: ready at once
 		t.Fatal(err)
 	}
 	if _, err := objstore.ReadAll(t.Context(), s, "k", 1); err != nil {
@@ -258,7 +258,7 @@ func TestDamagedRestoreRecordMeansNone(t *testing.T) {
 	if _, err := objstore.ReadAll(t.Context(), s, "k", 1); !errors.Is(err, objstore.ErrArchived) {
 		t.Errorf("read with a damaged record: got %v, want ErrArchived", err)
 	}
-	if err := s.Restore(t.Context(), "k", 1); err != nil {
+	if err := s.Restore(t.Context(), "k", 1, ""); err != nil {
 		t.Errorf("restore with a damaged record: %v", err)
 	}
 	if _, err := objstore.ReadAll(t.Context(), s, "k", 1); err != nil {

@@ -291,7 +291,7 @@ func (s *Store) Copy(ctx context.Context, from, to string, class objstore.Class)
 }
 
 // Restore of an object that is in no archive class changes nothing and is no error.
-func (s *Store) Restore(ctx context.Context, key string, days int) error {
+func (s *Store) Restore(ctx context.Context, key string, days int, _ objstore.Speed) error {
 	if !s.classes.HasArchive() {
 		return fmt.Errorf("restore %s: no archive classes: %w", key, objstore.ErrUnsupported)
 	}

@@ -190,8 +190,8 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 }
 
 // Restore implements objstore.Store; of an object in no archive class it changes
-// nothing. The provider's standard speed is asked for.
-func (s *Store) Restore(ctx context.Context, key string, days int) error {
+// nothing.
+func (s *Store) Restore(ctx context.Context, key string, days int, speed objstore.Speed) error {
 	if err := objstore.CheckKey(key); err != nil {
 		return err
 	}
@@ -208,9 +208,11 @@ func (s *Store) Restore(ctx context.Context, key string, days int) error {
 	if !head.Restore.Archived || head.Restore.Ongoing {
 		return nil
 	}
-	_, err = s.api.RestoreObject(ctx, &s3.RestoreObjectInput{
-		Bucket: &s.o.Bucket, Key: s.fullKey(key), RestoreRequest: &types.RestoreRequest{Days: aws.Int32(int32(days))},
-	})
+	ask := &types.RestoreRequest{Days: aws.Int32(int32(days))}
+	if speed != objstore.Standard {
+		ask.GlacierJobParameters = &types.GlacierJobParameters{Tier: types.Tier(speed)}
+	}
+	_, err = s.api.RestoreObject(ctx, &s3.RestoreObjectInput{Bucket: &s.o.Bucket, Key: s.fullKey(key), RestoreRequest: ask})
 	if err = failure(ctx, "restore", key, err); errors.Is(err, errRestoring) {
 		return nil
 	}

@@ -24,7 +24,7 @@ func TestReadOnly(t *testing.T) {
 	}
 	_, putErr := s.Put(t.Context(), "c", strings.NewReader(""), objstore.PutOptions{})
 	_, copyErr := s.Copy(t.Context(), "a/b", "c", "")
-	for what, err := range map[string]error{"put": putErr, "copy": copyErr, "delete": s.Delete(t.Context(), "a/b"), "restore": s.Restore(t.Context(), "a/b", 1)} {
+	for what, err := range map[string]error{"put": putErr, "copy": copyErr, "delete": s.Delete(t.Context(), "a/b"), "restore": s.Restore(t.Context(), "a/b", 1, "")} {
 		if !errors.Is(err, objstore.ErrUnsupported) {
 			t.Errorf("%s in a bucket opened for reading: %v, want ErrUnsupported", what, err)
 		}

@@ -91,7 +91,7 @@ func (s *suite) restore() {
 	ctx := s.Context()
 	if !s.caps.Restore {
 		s.put("hot", []byte("x"))
-		s.wantErr("Restore", s.store.Restore(ctx, s.key("hot"), 1), objstore.ErrUnsupported)
+		s.wantErr("Restore", s.store.Restore(ctx, s.key("hot"), 1, ""), objstore.ErrUnsupported)
 		s.Skip("this store has no archive classes")
 	}
 	if s.opts.ArchiveClass == "" {
@@ -102,17 +102,17 @@ func (s *suite) restore() {
 	s.putIn("other", data, s.opts.ArchiveClass)
 	s.wantFrozen("cold", false)
 	for _, days := range []int{0, -1} {
-		if err := s.store.Restore(ctx, s.key("cold"), days); err == nil {
+		if err := s.store.Restore(ctx, s.key("cold"), days, ""); err == nil {
 			s.Errorf("Restore for %d days: got nil, want an error", days)
 		}
 	}
 	s.put("hot", data)
-	if err := s.store.Restore(ctx, s.key("hot"), 1); err != nil {
+	if err := s.store.Restore(ctx, s.key("hot"), 1, ""); err != nil {
 		s.Errorf("Restore of what is not archived: got %v, want nil", err)
 	}
 	s.wantData("hot", data)
 	for range 2 { // asking again changes nothing
-		if err := s.store.Restore(ctx, s.key("cold"), 2); err != nil {
+		if err := s.store.Restore(ctx, s.key("cold"), 2, ""); err != nil {
 			s.Fatalf("Restore: %v", err)
 		}
 		if s.opts.Advance != nil {
@@ -141,7 +141,7 @@ func (s *suite) restore() {
 	s.wantFrozen("other", false) // restores are per object
 	s.opts.Advance(3 * 24 * time.Hour)
 	s.wantFrozen("cold", false) // the copy was temporary
-	if err := s.store.Restore(ctx, s.key("cold"), 1); err != nil {
+	if err := s.store.Restore(ctx, s.key("cold"), 1, ""); err != nil {
 		s.Fatalf("second Restore: %v", err)
 	}
 	s.wantFrozen("cold", true)

@@ -84,7 +84,7 @@ func (s *suite) keyChecks() {
 			_, errs["Copy from"] = s.store.Copy(ctx, key, s.key("copied"), "")
 		}
 		if s.caps.Restore {
-			errs["Restore"] = s.store.Restore(ctx, key, 1)
+			errs["Restore"] = s.store.Restore(ctx, key, 1, "")
 		}
 		for op, err := range errs {
 			var keyErr *objstore.KeyError

@@ -66,7 +66,7 @@ func (s *suite) notFound() {
 			s.wantErr("Copy "+name, err, objstore.ErrNotFound)
 		}
 		if s.caps.Restore {
-			s.wantErr("Restore "+name, s.store.Restore(ctx, s.key(name), 1), objstore.ErrNotFound)
+			s.wantErr("Restore "+name, s.store.Restore(ctx, s.key(name), 1, ""), objstore.ErrNotFound)
 		}
 	}
 }

@@ -152,7 +152,7 @@ func TestFaultsOfOtherOperations(t *testing.T) {
 			return err
 		},
 		Delete:  func(ctx context.Context, s *Store) error { return s.Delete(ctx, "k") },
-		Restore: func(ctx context.Context, s *Store) error { return s.Restore(ctx, "frozen", 1) },
+		Restore: func(ctx context.Context, s *Store) error { return s.Restore(ctx, "frozen", 1, "") },
 		List: func(ctx context.Context, s *Store) error {
 			for _, err := range s.List(ctx, "k", "") {
 				if err != nil {
@@ -221,7 +221,7 @@ func TestTimeoutBlocksUntilTheContextEnds(t *testing.T) {
 			case Copy:
 				_, err = s.Copy(ctx, "k", "to", "")
 			case Restore:
-				err = s.Restore(ctx, "k", 1)
+				err = s.Restore(ctx, "k", 1, "")
 			}
 			if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, ErrInjected) || !objstore.IsTransient(err) {
 				t.Errorf("%s: got %v, want an injected, transient timeout", op, err)
@@ -419,7 +419,7 @@ func TestMeter(t *testing.T) {
 	_, _ = objstore.ReadRange(ctx, m, "a", 10, 90) // 90 bytes
 	_, _ = m.Head(ctx, "none")                     // fails
 	_, _ = m.Copy(ctx, "a", "b", "COOL")           //
-	_ = m.Restore(ctx, "a", 1)                     //
+	_ = m.Restore(ctx, "a", 1, "")                 //
 	for range m.List(ctx, "", "") {                // 2 objects
 	}
 	_ = m.Delete(ctx, "a")

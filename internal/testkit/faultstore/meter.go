@@ -125,8 +125,8 @@ func (m *Meter) Copy(ctx context.Context, from, to string, class objstore.Class)
 }
 
 // Restore implements objstore.Store.
-func (m *Meter) Restore(ctx context.Context, key string, days int) error {
-	err := m.inner.Restore(ctx, key, days)
+func (m *Meter) Restore(ctx context.Context, key string, days int, speed objstore.Speed) error {
+	err := m.inner.Restore(ctx, key, days, speed)
 	m.count(&m.restores, err)
 	return err
 }

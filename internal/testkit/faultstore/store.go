@@ -256,8 +256,8 @@ func (s *Store) Copy(ctx context.Context, from, to string, class objstore.Class)
 }
 
 // Restore implements objstore.Store.
-func (s *Store) Restore(ctx context.Context, key string, days int) error {
-	return s.act(ctx, Restore, key, func() error { return s.inner.Restore(ctx, key, days) })
+func (s *Store) Restore(ctx context.Context, key string, days int, speed objstore.Speed) error {
+	return s.act(ctx, Restore, key, func() error { return s.inner.Restore(ctx, key, days, speed) })
 }
 
 // List implements objstore.Store. The faults are chosen by the prefix.
