@@ -186,7 +186,7 @@ func (e *Eraser) left(ctx context.Context, job catalog.Job, head *catalog.Manife
 	if head.Erase.Whole() {
 		return &Left{On: nothingLeft}, nil
 	}
-	if err := e.readable(ctx, head.Packs); err != nil {
+	if err := e.readable(ctx, head.Packs, time.Time{}); err != nil {
 		return nil, err
 	}
 	return e.Without(ctx, job, head)

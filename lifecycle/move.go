@@ -61,6 +61,8 @@ type Mover struct {
 	Owner string
 	Hooks catalog.Hooks
 	Now   func() time.Time
+	// Times is how long restores of a class take, by the configuration; nil: as providers state, see RetrievalOf.
+	Times func(objstore.Class) Retrieval
 }
 
 // Steps of a move at which hooks are called, beside those of the commit.

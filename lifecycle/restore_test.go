@@ -18,12 +18,14 @@ import (
 // countingRestores counts what is asked of a provider.
 type countingRestores struct {
 	objstore.Store
-	asked map[string]int
+	asked  map[string]int
+	speeds map[objstore.Speed]int
 }
 
-func (c countingRestores) Restore(ctx context.Context, key string, days int) error {
+func (c countingRestores) Restore(ctx context.Context, key string, days int, speed objstore.Speed) error {
 	c.asked[key]++
-	return c.Store.Restore(ctx, key, days)
+	c.speeds[speed]++
+	return c.Store.Restore(ctx, key, days, speed)
 }
 
 // archive is a mover with a third tier, of an archive class that takes five hours.
@@ -37,7 +39,7 @@ func newArchive(t *testing.T) *archive {
 	mv := newMover(t, false)
 	store, err := mem.New(mem.Options{Clock: mv.Clock.Now, Classes: tiers.Classes{{Name: "STANDARD"}, {Name: "GLACIER", Archive: true, RestoreDelay: 5 * time.Hour}}})
 	mv.OK(err)
-	return &archive{mv, countingRestores{store, map[string]int{}}}
+	return &archive{mv, countingRestores{store, map[string]int{}, map[objstore.Speed]int{}}}
 }
 
 func (a *archive) Tier(name string) (objstore.Store, error) {
@@ -242,5 +244,41 @@ func TestRestoreCrash(t *testing.T) {
 		if got := a.on(k); got["hot"] != 2 || len(got) != 1 {
 			t.Fatalf("%s: in the end packs are on %v", step, got)
 		}
+	}
+}
+
+// TestRestoreSpeed: the cheapest speed is asked for that is over by the deadline; the fastest if none is.
+func TestRestoreSpeed(t *testing.T) {
+	for _, c := range []struct {
+		left time.Duration // 0: no deadline
+		want objstore.Speed
+		ok   bool
+	}{{0, objstore.Bulk, true}, {13 * time.Hour, objstore.Bulk, true}, {12 * time.Hour, objstore.Bulk, true}, {11 * time.Hour, objstore.Standard, true}, {time.Hour, objstore.Expedited, true}, {time.Minute, objstore.Expedited, false}} {
+		a := newArchive(t)
+		k := a.archived(1)
+		wish := a.wish(100 * time.Hour)
+		if c.left > 0 {
+			wish.Deadline = a.Clock.Now().Add(c.left)
+		}
+		m, err := catalog.LoadHead(a.Ctx, a.DB, a.Store, k)
+		a.OK(err)
+		for _, p := range m.Packs {
+			if p.Class != catalog.ClassFull {
+				continue
+			}
+			if x, err := lifecycle.ThawOf(a.Ctx, a, nil, p, wish.Deadline, a.Clock.Now()); err != nil || !x.Archived || x.Ongoing || x.Speed != c.want || x.InTime != c.ok {
+				t.Errorf("within %s: %+v, %v; want %s, in time %v", c.left, x, err, c.want, c.ok)
+			}
+		}
+		var thaw *lifecycle.ThawError
+		if _, err := a.try(a.side(k, lifecycle.ActionRestore, wish.String()).ID); !errors.As(err, &thaw) || thaw.Packs != 2 || thaw.After < time.Minute || thaw.After > 30*time.Minute {
+			t.Errorf("within %s: %v", c.left, err)
+		}
+		if len(a.cold.speeds) != 1 || a.cold.speeds[c.want] != 2 {
+			t.Errorf("within %s the provider was asked %v, want %s for two packs", c.left, a.cold.speeds, c.want)
+		}
+	}
+	if _, _, ok := lifecycle.RetrievalOf("NOBODY-KNOWS", nil).Choose(47 * time.Hour); ok {
+		t.Error("a class that nobody knows is in time")
 	}
 }

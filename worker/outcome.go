@@ -53,6 +53,7 @@ const maxFailures = 10
 // the job's failures, this one included. It is the only place that decides this.
 func OutcomeOf(err error, failures int) Outcome {
 	var malformed *dcm.MalformedError
+	var thaw *lifecycle.ThawError
 	switch {
 	case err == nil, errors.Is(err, catalog.ErrClosed), errors.Is(err, catalog.ErrNoJob):
 		return Outcome{Kind: OutcomeDone}
@@ -70,6 +71,8 @@ func OutcomeOf(err error, failures int) Outcome {
 		return Outcome{Kind: OutcomeDrop, Reason: err.Error()}
 	case errors.Is(err, errHeadMoved):
 		return Outcome{Kind: OutcomeRequeue, Reason: err.Error()}
+	case errors.As(err, &thaw):
+		return Outcome{Kind: OutcomeSnooze, After: thaw.After, Reason: err.Error()}
 	case errors.Is(err, objstore.ErrArchived):
 		return Outcome{Kind: OutcomeSnooze, After: 5 * time.Minute, Reason: "an object of the study is archived and must be restored"}
 	case errors.As(err, &malformed):

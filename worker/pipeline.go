@@ -57,6 +57,7 @@ type Pipeline struct {
 	shared      func(from, to string) (bool, objstore.Class)
 	guard       lifecycle.Guard
 	all         lifecycle.Stores
+	thaws       func(objstore.Class) lifecycle.Retrieval
 
 	started atomic.Uint64 // attempts so far
 	stop    sync.Once
@@ -97,6 +98,8 @@ type PipelineOptions struct {
 	Guard lifecycle.Guard
 	// All are all tiers, where an erasure looks for what a study has; zero: only the hot one.
 	All lifecycle.Stores
+	// Restores is how long restores of a class take; nil: as providers state.
+	Restores func(objstore.Class) lifecycle.Retrieval
 }
 
 // maxPuts is how many studies write volumes at once at most to a store that holds memory for each, however large the budget is.
@@ -148,7 +151,7 @@ func NewPipeline(o PipelineOptions) *Pipeline {
 	c := startCores(o.Cores, o.Set)
 	return &Pipeline{db: o.DB, stores: o.Stores, set: o.Set, budget: NewBudget(files), puts: NewBudget(puts), cores: c, readers: newSlots(o.Readers), remote: newSlots(max(o.Readers, remoteReaders)), sources: o.Sources, bufs: &buffers{},
 		times: &c.times, log: o.Log, now: o.Now, hooks: o.Hooks, phi: o.PHI, tier: o.Tier, class: o.Class, owner: o.Owner, build: writerOf(o.Build, o.Set), lease: o.Lease,
-		volumeBytes: o.VolumeBytes, wholeFile: o.WholeFile, sequential: o.Sequential, previews: o.Previews, regions: o.Regions, codecs: o.Codecs, progress: o.Progress, shared: o.Shared, guard: o.Guard, all: o.All}
+		volumeBytes: o.VolumeBytes, wholeFile: o.WholeFile, sequential: o.Sequential, previews: o.Previews, regions: o.Regions, codecs: o.Codecs, progress: o.Progress, shared: o.Shared, guard: o.Guard, all: o.All, thaws: o.Restores}
 }
 
 // writerOf names who makes frames: the build and, of each codec with kernels, those that it uses on this

@@ -39,7 +39,7 @@ func (p *Pipeline) side(ctx context.Context, job catalog.Job, log *slog.Logger) 
 		x := lifecycle.Purger{Trasher: t, Tiers: tiers}
 		return x.Purge(ctx, job)
 	}
-	mv := lifecycle.Mover{DB: p.db, Tiers: tiers, Owner: p.owner, Hooks: p.hooks, Now: p.now}
+	mv := lifecycle.Mover{DB: p.db, Tiers: tiers, Owner: p.owner, Hooks: p.hooks, Now: p.now, Times: p.thaws}
 	switch job.Kind {
 	case lifecycle.ActionRepair:
 		return mv.Repair(ctx, job)

@@ -60,11 +60,11 @@ func (e *engine) start(ctx context.Context) (err error) {
 		host = "worker"
 	}
 	e.pipeline = worker.NewPipeline(worker.PipelineOptions{
-		DB: e.db, Stores: e.stores, Tier: e.stores.names[0], Set: e.set, Log: e.log, Sources: e.sources,
+		DB: e.db, Stores: e.stores, Tier: e.stores.names[0], Class: e.stores.tiers[0].Class, Set: e.set, Log: e.log, Sources: e.sources,
 		Owner: fmt.Sprintf("%s-%d", host, os.Getpid()), Build: version(),
 		Codecs: cfg.Worker.Codec, Regions: cfg.Regions, Previews: worker.PreviewOptions{Off: cfg.Worker.PreviewSamples == 0, Limit: preview.Limit{Side: cfg.Worker.PreviewSamples, Share: cfg.Worker.PreviewShare / 100}},
 		Cores: cfg.Worker.Cores, Readers: cfg.Worker.Readers, BudgetBytes: cfg.Worker.Memory, Lease: cfg.Worker.Lease,
-		Progress: e.progress.note, Shared: e.stores.Shared, Guard: clock.Check, All: e.stores.sweep(),
+		Progress: e.progress.note, Shared: e.stores.Shared, Guard: clock.Check, All: e.stores.sweep(), Restores: e.stores.restores,
 	})
 	e.pool, err = worker.StartPool(e.db, e.stores.Hot(), e.pipeline, opts)
 	return err

@@ -15,6 +15,7 @@ import (
 
 	"github.com/radtier/radtier/codecs"
 	"github.com/radtier/radtier/internal/catalog"
+	"github.com/radtier/radtier/internal/objstore"
 	"github.com/radtier/radtier/internal/pack"
 	"github.com/radtier/radtier/internal/render"
 	"github.com/radtier/radtier/internal/study"
@@ -180,11 +181,12 @@ func (p *program) get(ctx context.Context, name string, f getFlags) error {
 // getting is one run of get.
 type getting struct {
 	*app
-	st     *study.Study
-	flags  getFlags
-	to     *target
-	mu     sync.Mutex
-	result getResult
+	st       *study.Study
+	flags    getFlags
+	to       *target
+	mu       sync.Mutex
+	result   getResult
+	archived int // of the failed: in an archive class
 }
 
 // all gives the instances, several at a time. What one of them cannot be given as does not stop the others.
@@ -224,6 +226,10 @@ func (g *getting) fail(in study.Instance, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.result.Failed = append(g.result.Failed, in.SOPUID)
+	if errors.Is(err, objstore.ErrArchived) { // said once, at the end
+		g.archived++
+		return
+	}
 	line, _ := strings.CutPrefix(errorLine(err), "picture of "+shown(in.SOPUID)+", ") // said once is enough
 	fmt.Fprintf(g.stderr, "radtier: instance %s: %s\n", shown(in.SOPUID), line)
 }
@@ -360,6 +366,9 @@ func (g *getting) report() error {
 		}
 	} else {
 		fmt.Fprintf(g.stderr, "%s, %s written, %s read from the store\n", plural(r.Files, "file"), bytesText(r.Bytes), bytesText(r.BytesRead))
+	}
+	if g.archived > 0 {
+		fmt.Fprintf(g.stderr, "%s in an archive class: `radtier restore %s --by NAME --reason TEXT` brings the study back\n", plural(g.archived, "instance"), g.st.Manifest.Study().Hash()[:8])
 	}
 	if len(r.Failed) > 0 {
 		fmt.Fprintf(g.stderr, "%s could not be given as %s\n", plural(len(r.Failed), "instance"), r.As)

@@ -17,6 +17,7 @@ import (
 	"github.com/radtier/radtier/internal/objstore/file"
 	"github.com/radtier/radtier/internal/objstore/s3"
 	"github.com/radtier/radtier/internal/study"
+	"github.com/radtier/radtier/lifecycle"
 	"github.com/radtier/radtier/worker"
 )
 
@@ -150,10 +151,25 @@ func (s *stores) Shared(from, to string) (shared bool, class objstore.Class) {
 	if i < 0 || k < 0 {
 		return false, ""
 	}
+	if class = s.tiers[k].Class; class != "" {
+		return place(s.tiers[i]) == place(s.tiers[k]), class
+	}
 	if c := s.tiers[k].Classes; len(c) > 0 {
 		class = c[0].Name
 	}
 	return place(s.tiers[i]) == place(s.tiers[k]), class
+}
+
+// restores is how long restores of a class take: as the configuration says of directories; of buckets as their providers state.
+func (s *stores) restores(class objstore.Class) (r lifecycle.Retrieval) {
+	for _, t := range s.tiers {
+		for _, c := range t.Classes {
+			if t.Kind == "file" && c.Name == class && c.Archive {
+				r.Standard = max(r.Standard, c.RestoreDelay, 1)
+			}
+		}
+	}
+	return r
 }
 
 func (s *stores) Close() error {

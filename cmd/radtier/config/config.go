@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/radtier/radtier/internal/objstore"
 	"github.com/radtier/radtier/internal/objstore/tiers"
 	"github.com/radtier/radtier/roi"
 	"github.com/radtier/radtier/worker"
@@ -41,11 +42,12 @@ type Config struct {
 // Tier is a named object store.
 type Tier struct {
 	Name    string
-	Kind    string        // "file" or "s3"
-	Path    string        // of kind file: a directory
-	Prices  string        // price book (shipped, or a file) and class, as book:class; "" not known
-	Classes tiers.Classes // of kind s3, empty: those that the server was seen to have
-	S3      S3            // of kind s3
+	Kind    string         // "file" or "s3"
+	Path    string         // of kind file: a directory
+	Class   objstore.Class // of new objects; "": the first of Classes
+	Prices  string         // price book (shipped, or a file) and class, as book:class; "" not known
+	Classes tiers.Classes  // of kind s3, empty: those that the server was seen to have
+	S3      S3             // of kind s3
 }
 
 // PriceBook is the price book and the class of Prices; ok is false if there is none.

@@ -35,6 +35,14 @@ func tierItems() []item {
 			set: func(t *Tier, s string) error { t.Kind = s; return oneOf("file", "s3")(s) }, get: func(t *Tier) string { return t.Kind }},
 		{name: "path", def: "objects", kind: "file", doc: "Directory of kind file, relative to `data`.",
 			set: func(t *Tier, s string) error { t.Path = s; return notEmpty("a directory")(s) }, get: func(t *Tier) string { return t.Path }},
+		{name: "class", doc: "Storage class of new objects, one of `classes`; empty is the first of them. An archive class is possible for every tier but the first: `radtier restore` asks the provider for what lies there.",
+			set: func(t *Tier, s string) error {
+				if s != "" && !objstore.ValidPart(s) {
+					return fmt.Errorf("%q is no storage class", s)
+				}
+				t.Class = objstore.Class(s)
+				return nil
+			}, get: func(t *Tier) string { return string(t.Class) }},
 		{name: "prices", doc: "What the tier costs: a price book, shipped (`radtier prices list`) or a file relative to `data`, and a class in it, as aliyun-oss-cn:IA. Plans then judge every move; empty: nothing is known.",
 			set: func(t *Tier, s string) error {
 				if book, class, ok := cutLast(s, ":"); s != "" && (!ok || book == "" || class == "") {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"slices"
 	"strconv"
 
 	"go.yaml.in/yaml/v3"
@@ -30,7 +31,7 @@ func (r *reader) tiers(n *yaml.Node) error {
 		seen[t.Name] = true
 		r.c.Tiers = append(r.c.Tiers, t)
 	}
-	return nil
+	return r.hotClass(n)
 }
 
 // item reads one entry of a list by the table of its keys. classes is called for the key of that name, if there may be one.
@@ -99,6 +100,8 @@ func (r *reader) tier(n *yaml.Node) (Tier, error) {
 		return t, r.fail(n, "tiers[].name", "a tier needs a name")
 	case t.Kind == "file" && t.Path == "":
 		return t, r.fail(n, "tiers[].path", "tier %s needs a directory", t.Name)
+	case t.Class != "" && t.Classes != nil && !slices.Contains(t.Classes.Names(), t.Class):
+		return t, r.fail(n, "tiers[].class", "tier %s: class %s is none of its classes", t.Name, t.Class)
 	case t.Kind == "file" && t.Classes == nil:
 		t.Classes = tiers.Classes{{Name: "STANDARD"}}
 	case t.Kind == "s3":
@@ -178,4 +181,17 @@ func (r *reader) classes(n *yaml.Node) (tiers.Classes, error) {
 		return nil, r.fail(n, "tiers[].classes", "%v", err)
 	}
 	return list, nil
+}
+
+// hotClass refuses an archive class for the first tier: nothing that lies there could be read.
+func (r *reader) hotClass(n *yaml.Node) error {
+	if len(r.c.Tiers) == 0 {
+		return nil
+	}
+	for _, c := range r.c.Tiers[0].Classes {
+		if c.Archive && c.Name == r.c.Tiers[0].Class {
+			return r.fail(n, "tiers[].class", "the first tier is where new studies go and is read all the time: its class cannot be an archive")
+		}
+	}
+	return nil
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/radtier/radtier/internal/objstore"
 	"github.com/radtier/radtier/internal/objstore/storetest"
+	"github.com/radtier/radtier/internal/testkit/archivefake"
 	"github.com/radtier/radtier/internal/testkit/ossfake"
 )
 
@@ -44,6 +45,15 @@ func TestConformance(t *testing.T) {
 		conform(t, o, storetest.Options{})
 	})
 	t.Run("Versitygw", func(t *testing.T) { conform(t, bucketOn(t, versitygw(t)), storetest.Options{}) })
+	t.Run("Archive", func(t *testing.T) { // a real server behind a fake that has RestoreObject
+		server := rgw(t)
+		fake := archivefake.Start(t, server.Endpoint, archivefake.Options{"GLACIER": {"Standard": time.Hour}})
+		server.Endpoint = fake.Endpoint
+		o := bucketOn(t, server)
+		o.Addressing, o.Now = "path", fake.Now
+		o.Classes = []Class{{Name: "STANDARD"}, {Name: "STANDARD_IA", MinDays: 30}, {Name: "GLACIER", Archive: true, MinDays: 90}}
+		conform(t, o, storetest.Options{ArchiveClass: "GLACIER", RestoreDelay: time.Hour, Advance: fake.Advance})
+	})
 	for name, like := range map[string]ossfake.Options{"LikeOSS": {}, "LikeOSSByPath": {PathStyle: true, S3ETags: true, HonourDays: true}} {
 		t.Run(name, func(t *testing.T) {
 			like.RestoreDelay = time.Hour
