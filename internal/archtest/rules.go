@@ -54,6 +54,8 @@ var layers = []layer{
 		"rendering needs samples and the data set's windows and palettes, never files or stores"},
 	{"internal/dcm", []string{"codecs"},
 		"DICOM files are read and written without any knowledge of the product"},
+	{"internal/dicomweb", nil,
+		"a client of other archives knows HTTP and DICOM JSON; what answers mean is for others"},
 	{"internal/testkit", []string{"internal/dcm", "internal/objstore", "codecs"},
 		"test material is made of the lowest parts, so that every other test may use it"},
 	{"internal/archtest", nil,
