@@ -318,6 +318,9 @@ func (p *planner) decide(study string, f *policy.Facts) (steps []Step, next int6
 		a := &f.Artifacts[i]
 		if d.Blocked {
 			p.count(&d, a)
+			if lacksProof(&d) {
+				next = min(next, int64(policy.DayOf(p.o.Now, p.o.Policy.Zone))+ProofDays)
+			}
 		}
 		if d.Action == policy.Keep {
 			if d.Next != 0 {
@@ -365,11 +368,19 @@ func (p *planner) refuse(id place, study string, s *Step) {
 	r.Loses = r.Loses.Sub(s.Cost.Saves)
 }
 
+// forbids tells reasons that keep from a deletion that is due from those that only say where something lies.
+func forbids(c policy.Code) bool {
+	switch c {
+	case policy.CodeExpired, policy.CodeTier, policy.CodeColder, policy.CodeForeign, policy.CodeTrash:
+		return false
+	}
+	return true
+}
+
 // count counts what forbids a deletion that is due.
 func (p *planner) count(d *policy.Decision, a *policy.Artifact) {
 	for _, r := range d.Reasons {
-		switch r.Code {
-		case policy.CodeExpired, policy.CodeTier, policy.CodeColder, policy.CodeForeign, policy.CodeTrash:
+		if !forbids(r.Code) {
 			continue
 		}
 		id := Blocked{Class: a.Class, Reason: r.Code}

@@ -258,8 +258,11 @@ func (o OwnInstance) is(a Attested) bool {
 func RecordProof(ctx context.Context, db *catalog.DB, store objstore.Store, k catalog.StudyKey, x catalog.Proof, by string) (*catalog.Manifest, error) {
 	x.At = x.At.UTC().Truncate(time.Millisecond)
 	note := fmt.Sprintf("%s by %s: the same", x.Level, x.Keeper)
-	if !x.Same {
+	switch {
+	case !x.Same:
 		note = fmt.Sprintf("%s by %s: %s", x.Level, x.Keeper, x.Note)
+	case x.Note != "":
+		note += ", " + x.Note
 	}
 	return catalog.CommitAside(ctx, db, store, catalog.Aside{Key: k, Action: ActionProof, By: by, Note: note, Change: func(m *catalog.Manifest) error {
 		c := catalog.Custody{}

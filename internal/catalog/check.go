@@ -50,6 +50,15 @@ func (db *DB) PutInForce(ctx context.Context, digest, name string) (epoch int64,
 	return epoch, err
 }
 
+// InForce returns the policy that is in force by its digest, and its epoch: "" and 0 if there was none yet. It changes nothing.
+func (db *DB) InForce(ctx context.Context) (digest string, epoch int64, err error) {
+	err = db.reader().row(ctx, `SELECT epoch, digest FROM policy_epoch ORDER BY epoch DESC LIMIT 1`).Scan(&epoch, &digest)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", 0, nil
+	}
+	return digest, epoch, err
+}
+
 const selectCheck = `SELECT tenant, hash, uid, head_key, head_sha256, generation, status, want, done, quarantined, created, updated, region_state, reviewed, facts, check_epoch, check_day
 	FROM study WHERE head_key <> ''`
 

@@ -28,8 +28,8 @@ type Proof struct {
 	At     time.Time `json:"at"`
 	Same   bool      `json:"same"`             // as this copy: the same instances, and where digests were given the same digests
 	Keeper string    `json:"keeper"`           // who showed it
-	SHA256 string    `json:"sha256,omitempty"` // of the inventory that it delivered
-	Note   string    `json:"note,omitempty"`   // what differs
+	SHA256 string    `json:"sha256,omitempty"` // of the inventory that it delivered, or of what its archive listed
+	Note   string    `json:"note,omitempty"`   // what differs; of a proof by query also what was looked at
 }
 
 // Check reports why what is told of a study cannot be recorded.

@@ -112,6 +112,12 @@ func (l ProofLevel) atLeast(m ProofLevel) bool {
 	return slices.Index(order, l) >= max(slices.Index(order, m), 0)
 }
 
+// ProofBetter reports whether a proof that is known says that the primary copy is the same, at a higher level than another one would, and is still good at a
+// time. A nil proof is none.
+func (p *Policy) ProofBetter(x *catalog.Proof, than ProofLevel, at time.Time) bool {
+	return x != nil && x.Same && !than.atLeast(ProofLevel(x.Level)) && DayOf(at, p.Zone) <= DayOf(x.At, p.Zone).Add(p.Proof.Age)
+}
+
 // Breaker bounds what is deleted of one tenant within 24 hours, by whatever number of plans.
 type Breaker struct {
 	Studies int64   // never stops fewer than these

@@ -39,7 +39,13 @@ func testCheckDue(t *testing.T, f *Fixture) {
 		f.OK(err)
 		return n
 	}
+	if digest, n, err := f.DB.InForce(f.Ctx); err != nil || digest != "" || n != 0 {
+		t.Fatalf("before any policy %q is in force, epoch %d, %v", digest, n, err)
+	}
 	one := epoch("one")
+	if digest, n, err := f.DB.InForce(f.Ctx); err != nil || digest != "one" || n != one {
+		t.Fatalf("%q is in force, epoch %d, %v; want one, %d", digest, n, err, one)
+	}
 	if again := epoch("one"); again != one {
 		t.Fatalf("the same policy is in epoch %d and %d", one, again)
 	}
