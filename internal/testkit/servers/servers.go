@@ -1,9 +1,9 @@
-// Package servers gives tests real servers: Ceph RGW, versitygw, PostgreSQL, and redis-server in four shapes.
+// Package servers gives tests real servers: Ceph RGW, versitygw, PostgreSQL, redis-server in four shapes, and Orthanc.
 //
 // The first three are shared by all tests. scripts/dev/up starts them and
 // prints their addresses as variables of the environment, which scripts/test
 // sets for every test; a test shares nothing in them, because it makes a bucket or
-// a database of its own. Redis servers are children of the test and private to
+// a database of its own. Redis servers and Orthanc are children of the test and private to
 // it, since tests stop, kill and restart them; they die with the test process,
 // however it ends (on Linux), and are stopped at the test's end.
 //
