@@ -153,7 +153,10 @@ func (p *program) printCustody(m *catalog.Manifest, asJSON bool) error {
 	proof := "none"
 	if x := c.Proof; x != nil {
 		proof = fmt.Sprintf("%s %s by %s: the same", x.Level, timeText(x.At), shown(x.Keeper))
-		if !x.Same {
+		switch {
+		case x.Same && x.Note != "":
+			proof += ", " + shown(x.Note)
+		case !x.Same:
 			proof = fmt.Sprintf("%s %s by %s: it differs, %s", x.Level, timeText(x.At), shown(x.Keeper), shown(x.Note))
 		}
 	}

@@ -44,11 +44,12 @@ func newProof(p *program) *cobra.Command {
 		Short: "Record what proves that the primary copies exist",
 		Long: `A secondary copy goes only while it is proved that the keeper of the primary copy has it. Policies say which proof is needed, and how old it may be.
 
-  radtier proof import inventory.csv --keeper NAME --made 2026-11-20 --by NAME`,
+  radtier proof import inventory.csv --keeper NAME --made 2026-11-20 --by NAME
+  radtier proof query policy.yaml --url https://pacs.example/dicom-web --keeper NAME`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newProofImport(p))
+	cmd.AddCommand(newProofImport(p), newProofQuery(p))
 	return cmd
 }
 

@@ -45,7 +45,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"exits": exits, "field": field, "samefiles": sameFiles, "flip": flip, "contains": contains, "expire": expire, "inventory": inventory, "watermark": watermark,
+			"exits": exits, "field": field, "samefiles": sameFiles, "flip": flip, "contains": contains, "expire": expire, "inventory": inventory, "watermark": watermark, "archive": archiveOf,
 		},
 	})
 }
