@@ -28,7 +28,7 @@ func FactsOf(p *policy.Policy, s catalog.Study, b *catalog.Brief, hot string) *p
 			f.LastEvent = day
 		}
 		if x := c.Proof; x != nil {
-			f.Proof = &policy.Evidence{Level: policy.ProofLevel(x.Level), At: x.At, Same: x.Same}
+			f.Proof = &policy.Evidence{Level: policy.ProofLevel(x.Level), At: x.At, Same: x.Same, Outdated: x.Arrivals > 0 && x.Arrivals < s.Done}
 		}
 	}
 	for _, h := range b.Holds {

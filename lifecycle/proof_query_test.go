@@ -76,14 +76,22 @@ func TestProofDue(t *testing.T) {
 		edit func(f *policy.Facts)
 		want bool
 	}{
-		"kept for long":          {10, nil, false},
-		"the last day but one":   {83, nil, false},
-		"within a week":          {84, nil, true},
-		"over":                   {200, nil, true},
-		"proved":                 {88, func(f *policy.Facts) { f.Proof = &policy.Evidence{Level: policy.Listed, At: start.AddDate(0, 0, 58), Same: true} }, false},
-		"proved better":          {88, func(f *policy.Facts) { f.Proof = &policy.Evidence{Level: policy.Attested, At: start.AddDate(0, 0, 58), Same: true} }, false},
-		"an old proof":           {89, func(f *policy.Facts) { f.Proof = &policy.Evidence{Level: policy.Listed, At: start.AddDate(0, 0, 58), Same: true} }, true},
-		"it differed":            {88, func(f *policy.Facts) { f.Proof = &policy.Evidence{Level: policy.Attested, At: start.AddDate(0, 0, 88), Same: false} }, true},
+		"kept for long":        {10, nil, false},
+		"the last day but one": {83, nil, false},
+		"within a week":        {84, nil, true},
+		"over":                 {200, nil, true},
+		"proved": {88, func(f *policy.Facts) {
+			f.Proof = &policy.Evidence{Level: policy.Listed, At: start.AddDate(0, 0, 58), Same: true}
+		}, false},
+		"proved better": {88, func(f *policy.Facts) {
+			f.Proof = &policy.Evidence{Level: policy.Attested, At: start.AddDate(0, 0, 58), Same: true}
+		}, false},
+		"an old proof": {89, func(f *policy.Facts) {
+			f.Proof = &policy.Evidence{Level: policy.Listed, At: start.AddDate(0, 0, 58), Same: true}
+		}, true},
+		"it differed": {88, func(f *policy.Facts) {
+			f.Proof = &policy.Evidence{Level: policy.Attested, At: start.AddDate(0, 0, 88), Same: false}
+		}, true},
 		"a primary copy":         {88, func(f *policy.Facts) { f.Role = policy.Primary }, false},
 		"not known whose":        {88, func(f *policy.Facts) { f.Role = "" }, false},
 		"held":                   {88, func(f *policy.Facts) { f.Holds = []policy.Hold{{ID: "h", Kind: "legal", Since: start}} }, false},
@@ -181,20 +189,51 @@ func TestProofBetter(t *testing.T) {
 	}
 	at := time.Date(2026, 1, 10, 4, 0, 0, 0, time.UTC)
 	for _, c := range []struct {
-		x    *catalog.Proof
+		x    *policy.Evidence
 		than policy.ProofLevel
 		days int
 		want bool
 	}{
 		{nil, policy.Listed, 0, false},
-		{&catalog.Proof{Level: "attested", At: at, Same: true}, policy.Listed, 30, true},
-		{&catalog.Proof{Level: "attested", At: at, Same: true}, policy.Listed, 31, false},
-		{&catalog.Proof{Level: "attested", At: at}, policy.Listed, 1, false},
-		{&catalog.Proof{Level: "sampled", At: at, Same: true}, policy.Sampled, 1, false},
-		{&catalog.Proof{Level: "listed", At: at, Same: true}, policy.Sampled, 1, false},
+		{&policy.Evidence{Level: "attested", At: at, Same: true}, policy.Listed, 30, true},
+		{&policy.Evidence{Level: "attested", At: at, Same: true}, policy.Listed, 31, false},
+		{&policy.Evidence{Level: "attested", At: at}, policy.Listed, 1, false},
+		{&policy.Evidence{Level: "attested", At: at, Same: true, Outdated: true}, policy.Listed, 1, false},
+		{&policy.Evidence{Level: "sampled", At: at, Same: true}, policy.Sampled, 1, false},
+		{&policy.Evidence{Level: "listed", At: at, Same: true}, policy.Sampled, 1, false},
 	} {
 		if got := p.ProofBetter(c.x, c.than, at.AddDate(0, 0, c.days)); got != c.want {
 			t.Errorf("%+v against %s after %d days: got %v", c.x, c.than, c.days, got)
 		}
+	}
+}
+
+// TestProofOutdated: a proof says nothing of what comes after it was made, however fresh it is.
+func TestProofOutdated(t *testing.T) {
+	p := newPlanner(t, proofPolicy)
+	k := catalogtest.Study(0)
+	p.Plan(k, "a", "negative", "plan-1")
+	compared, err := catalog.LoadHead(p.Ctx, p.DB, p.Store, k)
+	p.OK(err)
+	record := func() {
+		t.Helper()
+		_, err := lifecycle.RecordProof(p.Ctx, p.DB, p.Store, k, catalog.Proof{Level: "listed", At: p.Clock.Now(), Same: true, Keeper: "hospital", Arrivals: compared.Arrivals}, "ops")
+		p.OK(err)
+	}
+	p.Clock.Move(85 * day)
+	p.Plan(k, "late", "negative", "plan-2") // while the archive is asked
+	record()
+	p.Clock.Move(92 * day)
+	record()
+	plan, _, _ := p.plan(lifecycle.PlanOptions{})
+	if plan.Lines != 0 || len(plan.Blocked) != 1 || plan.Blocked[0].Reason != policy.CodeProof {
+		t.Fatalf("the plan is %+v", plan)
+	}
+	compared, err = catalog.LoadHead(p.Ctx, p.DB, p.Store, k)
+	p.OK(err)
+	p.Clock.Move(time.Minute)
+	record()
+	if plan, _, _ := p.plan(lifecycle.PlanOptions{}); plan.Lines != 1 || plan.Totals[0].Action != policy.Trash {
+		t.Fatalf("proved again, the plan is %+v", plan)
 	}
 }

@@ -190,6 +190,7 @@ func (a *app) proveStudy(ctx context.Context, tenant, uid string, list []lifecyc
 		}
 	}
 	x.Same, x.Note = lifecycle.Compare(own, list)
+	x.Arrivals = st.Manifest.Arrivals
 	_, err = lifecycle.RecordProof(ctx, a.db, a.stores.Hot(), s.StudyKey, x, by)
 	return s.Hash(), x.Same, x.Note, err
 }

@@ -222,10 +222,10 @@ func (a *app) query(ctx context.Context, r *queryResult, names []string, f *quer
 
 // queryStudy asks for one study and records the answer. The error is one after which no other study need be asked for.
 func (a *app) queryStudy(ctx context.Context, r *queryResult, s catalog.Study) error {
-	at := time.Now()
-	answer, err := a.ask(ctx, r, s)
+	x := catalog.Proof{Level: string(r.Level), At: time.Now(), Keeper: r.name}
+	answer, err := a.ask(ctx, r, s, &x)
 	if err == nil {
-		err = a.recordAnswer(ctx, r, s, at, answer)
+		err = a.recordAnswer(ctx, r, s, x)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -263,7 +263,8 @@ func (a *app) queryStudy(ctx context.Context, r *queryResult, s catalog.Study) e
 	return nil
 }
 
-func (a *app) ask(ctx context.Context, r *queryResult, s catalog.Study) (*keeper.Answer, error) {
+// ask asks for a study, and says what is to be recorded of it.
+func (a *app) ask(ctx context.Context, r *queryResult, s catalog.Study, x *catalog.Proof) (*keeper.Answer, error) {
 	if s.Generation == 0 {
 		return nil, errors.New("it is queued and not stored yet")
 	}
@@ -271,22 +272,26 @@ func (a *app) ask(ctx context.Context, r *queryResult, s catalog.Study) (*keeper
 	if err != nil {
 		return nil, err
 	}
-	return r.keeper.Ask(ctx, st, r.question)
+	answer, err := r.keeper.Ask(ctx, st, r.question)
+	if err != nil {
+		return nil, err
+	}
+	x.Same, x.Note, x.SHA256, x.Arrivals = answer.Same, answer.Note, answer.SHA256, st.Manifest.Arrivals
+	return answer, nil
 }
 
 // recordAnswer records a proof. One that says no more than a better one that is still good does not take its place.
-func (a *app) recordAnswer(ctx context.Context, r *queryResult, s catalog.Study, at time.Time, answer *keeper.Answer) error {
-	if answer.Same {
-		c, err := a.db.Check(ctx, s.Tenant, s.Hash())
+func (a *app) recordAnswer(ctx context.Context, r *queryResult, s catalog.Study, x catalog.Proof) error {
+	if x.Same {
+		m, err := catalog.LoadHead(ctx, a.db, a.stores.Hot(), s.StudyKey)
 		if err != nil {
 			return err
 		}
-		if c.Brief != nil && c.Brief.Custody != nil && r.policy.ProofBetter(c.Brief.Custody.Proof, r.Level, at) {
+		if r.policy.ProofBetter(lifecycle.FactsOfManifest(r.policy, m, a.cfg.Tiers[0].Name).Proof, r.Level, x.At) {
 			return nil
 		}
 	}
-	_, err := lifecycle.RecordProof(ctx, a.db, a.stores.Hot(), s.StudyKey,
-		catalog.Proof{Level: string(r.Level), At: at, Same: answer.Same, Keeper: r.name, SHA256: answer.SHA256, Note: answer.Note}, r.by)
+	_, err := lifecycle.RecordProof(ctx, a.db, a.stores.Hot(), s.StudyKey, x, r.by)
 	return err
 }
 

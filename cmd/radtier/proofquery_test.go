@@ -349,13 +349,22 @@ func TestProofQuerySampled(t *testing.T) {
 		"signed":                {ours: grey, change: set16(0x0103, 1), differs: true, note: "signed and ours are not"},
 		"shifted":               {ours: grey, change: set16(0x0102, 12), differs: true, note: "its samples end at bit 1, ours at bit 0"},
 		"no file, no frames":    {ours: grey, noFrames: true, answers: onInstances(404), differs: true, note: "it is listed, and cannot be retrieved"},
-		"frames forbidden":      {ours: grey, answers: onInstances(403), code: exitPartial, none: true, note: "not known: study"},
-		"a search that fails":   {ours: grey, answers: func(string) int { return 500 }, code: exitPartial, none: true, note: "answers with status 500"},
-		"not a service":         {ours: grey, answers: func(string) int { return 404 }, code: exitError, none: true, note: "has no such service"},
-		"not let in":            {ours: grey, answers: func(string) int { return 401 }, code: exitError, none: true, note: "refuses us (status 401)"},
-		"a report":              {report: true, note: "1 pulled, 0 frames, 1 whole files"},
-		"a report, encoded":     {report: true, change: deflated, note: "1 pulled, 0 frames, 1 whole files"},
-		"another report":        {report: true, change: func(b []byte) []byte { return bytes.Replace(b, []byte("no nodule"), []byte("a nodule!"), 1) }, differs: true, note: "its elements differ"},
+		"planes there, in JPEG-LS": {ours: colour, theirs: with(colour, func(g *synth.GenericOptions) {
+			g.Syntax, g.Encode = "1.2.840.10008.1.2.4.80", jpegLS
+		}), change: set16(6, 1), note: "1 frames, 1 whole files"},
+		"other frames, no files": {ours: grey, frames: func(_ string, b []byte) { b[0] ^= 1 }, answers: func(path string) int {
+			if strings.Contains(path, "/instances/") && !strings.Contains(path, "/frames/") && !strings.HasSuffix(path, "/metadata") {
+				return 403
+			}
+			return 0
+		}, differs: true, note: "the samples of frame 1 differ"},
+		"frames forbidden":    {ours: grey, answers: onInstances(403), code: exitPartial, none: true, note: "not known: study"},
+		"a search that fails": {ours: grey, answers: func(string) int { return 500 }, code: exitPartial, none: true, note: "answers with status 500"},
+		"not a service":       {ours: grey, answers: func(string) int { return 404 }, code: exitError, none: true, note: "has no such service"},
+		"not let in":          {ours: grey, answers: func(string) int { return 401 }, code: exitError, none: true, note: "refuses us (status 401)"},
+		"a report":            {report: true, note: "1 pulled, 0 frames, 1 whole files"},
+		"a report, encoded":   {report: true, change: deflated, note: "1 pulled, 0 frames, 1 whole files"},
+		"another report":      {report: true, change: func(b []byte) []byte { return bytes.Replace(b, []byte("no nodule"), []byte("a nodule!"), 1) }, differs: true, note: "its elements differ"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var ours, theirs [][]byte

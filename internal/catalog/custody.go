@@ -29,7 +29,9 @@ type Proof struct {
 	Same   bool      `json:"same"`             // as this copy: the same instances, and where digests were given the same digests
 	Keeper string    `json:"keeper"`           // who showed it
 	SHA256 string    `json:"sha256,omitempty"` // of the inventory that it delivered, or of what its archive listed
-	Note   string    `json:"note,omitempty"`   // what differs; of a proof by query also what was looked at
+	// Arrivals is how many arrivals of the study what was compared had: it says nothing of what came later. 0: a version that did not write it.
+	Arrivals int64  `json:"arrivals,omitempty"`
+	Note     string `json:"note,omitempty"` // what differs; of a proof by query also what was looked at
 }
 
 // Check reports why what is told of a study cannot be recorded.

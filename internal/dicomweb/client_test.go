@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -56,6 +57,13 @@ func (s *server) client(t *testing.T, o Options) *Client {
 		t.Fatal(err)
 	}
 	return c
+}
+
+// seen returns what it was asked, and the waits, so far.
+func (s *server) seen() ([]string, []time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.asked), slices.Clone(s.waits)
 }
 
 func object(study, sop string) string {
@@ -123,14 +131,15 @@ func TestInstances(t *testing.T) {
 			if err != nil && (strings.Contains(err.Error(), "WANG") || strings.Contains(err.Error(), "secret")) {
 				t.Errorf("the error says too much: %v", err)
 			}
-			if len(s.asked) != tt.requests {
-				t.Errorf("asked %d times, want %d: %q", len(s.asked), tt.requests, s.asked)
+			asked, _ := s.seen()
+			if len(asked) != tt.requests {
+				t.Errorf("asked %d times, want %d: %q", len(asked), tt.requests, asked)
 			}
 			if len(list) > 0 && list[0] != (Instance{"1.2.9", list[0].SOPUID, 3, 4, 0}) {
 				t.Errorf("read is %+v", list[0])
 			}
-			if !strings.HasPrefix(s.asked[0], "/dw/studies/1.2.3/instances?") {
-				t.Errorf("asked for %q", s.asked[0])
+			if !strings.HasPrefix(asked[0], "/dw/studies/1.2.3/instances?") {
+				t.Errorf("asked for %q", asked[0])
 			}
 		})
 	}
@@ -189,14 +198,15 @@ func TestRetries(t *testing.T) {
 					o.Timeout = 100 * time.Millisecond
 				}
 				list, err := s.client(t, o).Instances(t.Context(), "1.2.3", 1)
+				asked, waits := s.seen()
 				if failures == 2 && !tt.never {
-					if err != nil || len(list) != 1 || len(s.waits) != 2 {
-						t.Errorf("after two failures: %v, %v, %d waits", list, err, len(s.waits))
+					if err != nil || len(list) != 1 || len(waits) != 2 {
+						t.Errorf("after two failures: %v, %v, %d waits", list, err, len(waits))
 					}
-				} else if want := map[bool]int{true: 1, false: 3}[tt.never]; !IsTransient(err) || len(s.asked) != want {
-					t.Errorf("after %d failures: %v, asked %d times, want %d", failures, err, len(s.asked), want)
+				} else if want := map[bool]int{true: 1, false: 3}[tt.never]; !IsTransient(err) || len(asked) != want {
+					t.Errorf("after %d failures: %v, asked %d times, want %d", failures, err, len(asked), want)
 				}
-				for _, d := range s.waits {
+				for _, d := range waits {
 					if d < tt.wait || d > tt.wait+longest {
 						t.Errorf("waited %v, the server wished %v", d, tt.wait)
 					}
@@ -371,8 +381,8 @@ func TestRetrieve(t *testing.T) {
 			}
 			data, err := c.Frame(t.Context(), at, 7, 4)
 			check("frame", data, err, tt.frameErr)
-			if s.asked[0] != "/dw/studies/1.2.3/series/1.2.9/instances/1.1/frames/7" {
-				t.Errorf("asked for %s", s.asked[0])
+			if asked, _ := s.seen(); asked[0] != "/dw/studies/1.2.3/series/1.2.9/instances/1.1/frames/7" {
+				t.Errorf("asked for %s", asked[0])
 			}
 			if tt.file == nil {
 				return

@@ -283,6 +283,8 @@ func (d *decision) keeper() {
 			d.say(CodeProof, "", 0, "nothing proves that the primary copy exists: proof at the level %q is needed", p.Proof.Level)
 		case !x.Same:
 			d.say(CodeProof, "", 0, "the primary copy differs from this one")
+		case x.Outdated:
+			d.say(CodeProof, "", 0, "something came since the primary copy was proved on %s: it must be proved again", DayOf(x.At, p.Zone))
 		case !x.Level.atLeast(p.Proof.Level):
 			d.say(CodeProof, "", 0, "the primary copy is proved at the level %q, %q is needed", x.Level, p.Proof.Level)
 		default:

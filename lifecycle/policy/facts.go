@@ -72,6 +72,8 @@ type Evidence struct {
 	Level ProofLevel `json:"level"`
 	At    time.Time  `json:"at"`
 	Same  bool       `json:"same"` // as this copy: the same instances, and where digests were given the same digests
+	// Outdated: something came for the study since, of which it says nothing.
+	Outdated bool `json:"outdated,omitempty"`
 }
 
 // Digest names the facts: a line of a plan holds for them only.

@@ -114,8 +114,8 @@ func (l ProofLevel) atLeast(m ProofLevel) bool {
 
 // ProofBetter reports whether a proof that is known says that the primary copy is the same, at a higher level than another one would, and is still good at a
 // time. A nil proof is none.
-func (p *Policy) ProofBetter(x *catalog.Proof, than ProofLevel, at time.Time) bool {
-	return x != nil && x.Same && !than.atLeast(ProofLevel(x.Level)) && DayOf(at, p.Zone) <= DayOf(x.At, p.Zone).Add(p.Proof.Age)
+func (p *Policy) ProofBetter(x *Evidence, than ProofLevel, at time.Time) bool {
+	return x != nil && x.Same && !x.Outdated && !than.atLeast(x.Level) && DayOf(at, p.Zone) <= DayOf(x.At, p.Zone).Add(p.Proof.Age)
 }
 
 // Breaker bounds what is deleted of one tenant within 24 hours, by whatever number of plans.
