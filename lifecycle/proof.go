@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/csv"
@@ -210,17 +211,18 @@ func isSum(s string) bool {
 	return err == nil && len(raw) == sha256.Size
 }
 
-// Compare says whether the keeper has all that we have: of each of our instances one that is the same, by its file's digest or by that of its samples. A note says what
-// differs. Versions of an instance with the same samples are one, of which any will do: headers are corrected; those with other samples must all be there.
+// Compare says whether the keeper has all that we have: of each of our instances one that is the same, by its file's digest or by that of its samples. A note says
+// what differs. Versions of an instance with the same samples are one, of which any will do: headers are corrected; those with other samples, and those whose samples
+// are not known, must all be there.
 func Compare(own []OwnInstance, listed []Attested) (same bool, note string) {
 	theirs := map[string][]Attested{}
 	for _, a := range listed {
 		theirs[a.SOPUID] = append(theirs[a.SOPUID], a)
 	}
-	type version struct{ sop, samples string }
+	type version struct{ sop, content string }
 	found := map[version]bool{}
 	for _, o := range own {
-		id := version{o.SOPUID, o.Samples}
+		id := version{o.SOPUID, cmp.Or(o.Samples, o.FileSHA256)}
 		found[id] = found[id] || slices.ContainsFunc(theirs[o.SOPUID], o.is)
 	}
 	missing, other := 0, 0

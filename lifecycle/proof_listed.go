@@ -18,7 +18,7 @@ type Listed struct {
 // OwnListed is a stored instance, to be compared with a list. Several of one UID are versions.
 type OwnListed struct {
 	SOPUID                string
-	Samples               string // SHA-256 in hex, "" there are none
+	Content               string // SHA-256 in hex: of its samples, of its file where they are not known
 	Frames, Rows, Columns int    // 0: it has no frames
 }
 
@@ -26,7 +26,7 @@ type OwnListed struct {
 const maxNamed = 3
 
 // CompareListed says whether the archive of the keeper lists all that we have: each of our instances, in its size, where both sides say one. What it has more than
-// we is fine. An archive has one object of a UID: where we have versions with different samples, it cannot have them all. A note says what differs, or what is more.
+// we is fine. An archive has one object of a UID: where we have versions of different content, it cannot have them all. A note says what differs, or what is more.
 func CompareListed(own []OwnListed, listed []Listed) (same bool, note string) {
 	theirs := make(map[string]Listed, len(listed))
 	for _, x := range listed {
@@ -37,7 +37,7 @@ func CompareListed(own []OwnListed, listed []Listed) (same bool, note string) {
 	for _, o := range own {
 		if f, ok := first[o.SOPUID]; !ok {
 			first[o.SOPUID] = o
-		} else if f.Samples != o.Samples {
+		} else if f.Content != o.Content {
 			versions[o.SOPUID] = true
 		}
 		x, ok := theirs[o.SOPUID]
@@ -58,7 +58,7 @@ func CompareListed(own []OwnListed, listed []Listed) (same bool, note string) {
 	for _, x := range []struct {
 		uids map[string]bool
 		what string
-	}{{missing, "not listed"}, {other, "of another size or number of frames"}, {versions, "here in versions with other samples, of which an archive has one"}} {
+	}{{missing, "not listed"}, {other, "of another size or number of frames"}, {versions, "here in versions of different content, of which an archive has one"}} {
 		if len(x.uids) > 0 {
 			notes = append(notes, fmt.Sprintf("%d %s (%s)", len(x.uids), x.what, named(x.uids)))
 		}

@@ -36,8 +36,8 @@ func TestCompareListed(t *testing.T) {
 		"other columns":        {own, []lifecycle.Listed{{"1.1", 1, 4, 6}}, false, "of 3 instances 2 not listed (1.2, 1.3), 1 of another size or number of frames (1.1)"},
 		"nothing there":        {own, nil, false, "the study is not there: none of 3 instances is listed"},
 		"nothing here":         {nil, all, false, "there is nothing to compare: no instance is stored"},
-		"same samples twice":   {append(slices.Clone(own), own[0]), all, true, "3 instances"},
-		"other samples twice":  {append(slices.Clone(own), lifecycle.OwnListed{"1.1", sumB, 1, 4, 5}), all, false, "of 3 instances 1 here in versions with other samples, of which an archive has one (1.1)"},
+		"same content twice":   {append(slices.Clone(own), own[0]), all, true, "3 instances"},
+		"other content twice":  {append(slices.Clone(own), lifecycle.OwnListed{"1.1", sumB, 1, 4, 5}), all, false, "of 3 instances 1 here in versions of different content, of which an archive has one (1.1)"},
 		"a few names are said": {many, all, false, "of 50 instances 50 not listed (1.9.00, 1.9.01, 1.9.02, ...)"},
 		"what is no UID":       {[]lifecycle.OwnListed{{SOPUID: strings.Repeat("王\n", 40)}}, all, false, `of 1 instances 1 not listed ("` + strings.Repeat(`\u738b\n`, 16) + `")`},
 	} {

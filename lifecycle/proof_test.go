@@ -89,6 +89,8 @@ func TestCompare(t *testing.T) {
 		"samples of a document":        {own[2:], []lifecycle.Attested{{"3", "", sumA}}, "of 1 instances 0 are not listed and 1 have other digests"},
 		"headers were corrected":       {[]lifecycle.OwnInstance{{"1", sumA, sumA}, {"1", sumB, sumA}}, []lifecycle.Attested{{"1", sumB, ""}}, ""},
 		"pixels in two versions":       {[]lifecycle.OwnInstance{{"1", sumA, sumA}, {"1", sumB, sumB}}, []lifecycle.Attested{{"1", sumB, sumB}}, "of 2 instances 0 are not listed and 1 have other digests"},
+		"a document in two versions":   {[]lifecycle.OwnInstance{{"3", sumA, ""}, {"3", sumB, ""}}, []lifecycle.Attested{{"3", sumB, ""}}, "of 2 instances 0 are not listed and 1 have other digests"},
+		"both versions of a document":  {[]lifecycle.OwnInstance{{"3", sumA, ""}, {"3", sumB, ""}}, []lifecycle.Attested{{"3", sumB, ""}, {"3", sumA, ""}}, ""},
 		"of nothing":                   {nil, all, "there is nothing to compare: no instance is stored"},
 	} {
 		if same, note := lifecycle.Compare(c.own, c.listed); same != (c.note == "") || note != c.note {

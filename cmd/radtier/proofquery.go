@@ -315,6 +315,7 @@ func (p *program) printQuery(r *queryResult, asJSON bool) error {
 	for _, o := range r.Failed {
 		fmt.Fprintf(p.stdout, "not known: study %s: %s\n", cut(o.Study, 8), shown(o.Note))
 	}
-	_, err := fmt.Fprintf(p.stdout, "%s proved (%s), %d different, %d not known\n", plural(r.Same, "study"), r.Level, len(r.Differ)+max(0, r.Unlisted-(r.failures-len(r.Failed))), r.failures)
+	different := len(r.Differ) + r.Unlisted - (r.failures - len(r.Failed))
+	_, err := fmt.Fprintf(p.stdout, "%s proved (%s), %d different, %d not known\n", plural(r.Same, "study"), r.Level, different, r.failures)
 	return err
 }

@@ -326,29 +326,44 @@ func TestProofQuerySampled(t *testing.T) {
 		none         bool
 		differs      bool
 	}{
-		"the same":                  {ours: grey, note: "2 pulled, 4 frames"},
-		"frames refused":            {ours: grey, noFrames: true, note: "2 pulled, 4 frames, 2 whole files"},
-		"JPEG-LS there":             {ours: grey, theirs: with(grey, func(g *synth.GenericOptions) { g.Syntax, g.Encode = "1.2.840.10008.1.2.4.80", jpegLS }), note: "4 frames, 2 whole files"},
-		"JPEG-LS here":              {ours: with(grey, func(g *synth.GenericOptions) { g.Syntax, g.Encode = "1.2.840.10008.1.2.4.80", jpegLS }), theirs: grey, note: "2 pulled, 4 frames"},
-		"big endian there":          {ours: grey, theirs: with(grey, func(g *synth.GenericOptions) { g.Syntax = synth.ExplicitBE }), noFrames: true, note: "4 frames, 2 whole files"},
-		"deflated there":            {ours: grey, theirs: with(grey, func(g *synth.GenericOptions) { g.Syntax = synth.Deflated }), noFrames: true, note: "4 frames, 2 whole files"},
-		"planes, said":              {ours: colour, change: planes, note: "1 pulled, 1 frames"},
-		"planes, not said":          {ours: colour, change: func(b []byte) []byte { return set16(6, 0)(planes(b)) }, note: "1 pulled, 1 frames"},
-		"planes, in a file":         {ours: colour, change: planes, noFrames: true, note: "1 frames, 1 whole files"},
-		"more bits said to be used": {ours: grey, change: func(b []byte) []byte { return set16(0x0102, 15)(set16(0x0101, 16)(b)) }, note: "the same samples with 16 bits stored there and 12 here"},
-		"wrong frames, right file":  {ours: grey, frames: func(_ string, b []byte) { b[0] ^= 1 }, note: "2 pulled, 4 frames, 2 whole files"},
-		"a sample":                  {ours: grey, change: flip, differs: true, note: "the samples of frame 2 differ"},
+		"the same":       {ours: grey, note: "2 pulled, 4 frames"},
+		"frames refused": {ours: grey, noFrames: true, note: "2 pulled, 4 frames, 2 whole files"},
+		"JPEG-LS there": {
+			ours: grey, theirs: with(grey, func(g *synth.GenericOptions) { g.Syntax, g.Encode = "1.2.840.10008.1.2.4.80", jpegLS }),
+			note: "4 frames, 2 whole files",
+		},
+		"JPEG-LS here": {
+			ours: with(grey, func(g *synth.GenericOptions) { g.Syntax, g.Encode = "1.2.840.10008.1.2.4.80", jpegLS }), theirs: grey,
+			note: "2 pulled, 4 frames",
+		},
+		"big endian there":  {ours: grey, theirs: with(grey, func(g *synth.GenericOptions) { g.Syntax = synth.ExplicitBE }), noFrames: true, note: "4 frames, 2 whole files"},
+		"deflated there":    {ours: grey, theirs: with(grey, func(g *synth.GenericOptions) { g.Syntax = synth.Deflated }), noFrames: true, note: "4 frames, 2 whole files"},
+		"planes, said":      {ours: colour, change: planes, note: "1 pulled, 1 frames"},
+		"planes, not said":  {ours: colour, change: func(b []byte) []byte { return set16(6, 0)(planes(b)) }, note: "1 pulled, 1 frames"},
+		"planes, in a file": {ours: colour, change: planes, noFrames: true, note: "1 frames, 1 whole files"},
+		"more bits said to be used": {
+			ours: grey, change: func(b []byte) []byte { return set16(0x0102, 15)(set16(0x0101, 16)(b)) },
+			note: "the same samples with 16 bits stored there and 12 here",
+		},
+		"wrong frames, right file": {ours: grey, frames: func(_ string, b []byte) { b[0] ^= 1 }, note: "2 pulled, 4 frames, 2 whole files"},
+		"a sample":                 {ours: grey, change: flip, differs: true, note: "the samples of frame 2 differ"},
 		"a sample in JPEG-LS": {ours: grey, theirs: with(grey, func(g *synth.GenericOptions) {
 			g.Syntax, g.Encode = "1.2.840.10008.1.2.4.80", func(v codecs.View) ([]byte, error) { v.Pix[0] ^= 1; return jpegLS(v) }
 		}), differs: true, note: "the samples of frame 1 differ"},
 		"broken JPEG-LS": {ours: grey, theirs: with(grey, func(g *synth.GenericOptions) {
 			g.Syntax, g.Encode = "1.2.840.10008.1.2.4.80", func(v codecs.View) ([]byte, error) { b, err := jpegLS(v); return b[:len(b)/2], err }
 		}), differs: true, note: "cannot be decoded"},
-		"a syntax nobody knows": {ours: grey, theirs: with(grey, func(g *synth.GenericOptions) { g.Syntax, g.Encode = "1.2.840.10008.1.2.4.107", jpegLS }), differs: true, note: "which is not decoded here"},
-		"inverted":              {ours: grey, change: func(b []byte) []byte { return bytes.Replace(b, []byte("MONOCHROME2"), []byte("MONOCHROME1"), 1) }, differs: true, note: `it is "MONOCHROME1" with 1 samples a pixel, here "MONOCHROME2" with 1`},
-		"signed":                {ours: grey, change: set16(0x0103, 1), differs: true, note: "signed and ours are not"},
-		"shifted":               {ours: grey, change: set16(0x0102, 12), differs: true, note: "its samples end at bit 1, ours at bit 0"},
-		"no file, no frames":    {ours: grey, noFrames: true, answers: onInstances(404), differs: true, note: "it is listed, and cannot be retrieved"},
+		"a syntax nobody knows": {
+			ours: grey, theirs: with(grey, func(g *synth.GenericOptions) { g.Syntax, g.Encode = "1.2.840.10008.1.2.4.107", jpegLS }),
+			differs: true, note: "which is not decoded here",
+		},
+		"inverted": {
+			ours: grey, change: func(b []byte) []byte { return bytes.Replace(b, []byte("MONOCHROME2"), []byte("MONOCHROME1"), 1) },
+			differs: true, note: `it is "MONOCHROME1" with 1 samples a pixel, here "MONOCHROME2" with 1`,
+		},
+		"signed":             {ours: grey, change: set16(0x0103, 1), differs: true, note: "signed and ours are not"},
+		"shifted":            {ours: grey, change: set16(0x0102, 12), differs: true, note: "its samples end at bit 1, ours at bit 0"},
+		"no file, no frames": {ours: grey, noFrames: true, answers: onInstances(404), differs: true, note: "it is listed, and cannot be retrieved"},
 		"planes there, in JPEG-LS": {ours: colour, theirs: with(colour, func(g *synth.GenericOptions) {
 			g.Syntax, g.Encode = "1.2.840.10008.1.2.4.80", jpegLS
 		}), change: set16(6, 1), note: "1 frames, 1 whole files"},
@@ -427,6 +442,25 @@ func deflated(b []byte) []byte {
 		panic(err)
 	}
 	return out.Bytes()
+}
+
+// TestProofQueryVersions: of two reports with one UID the archive has one, and what is stored of the other may be the only copy.
+func TestProofQueryVersions(t *testing.T) {
+	report := func(text string) []byte {
+		b := dcm.NewBuilder().Text(0x00080016, "1.2.840.10008.5.1.4.1.1.88.11").Text(0x00080018, "1.2.7.1").Text(0x00080060, "SR").Text(0x0020000D, "1.2.7").Text(0x0020000E, "1.2.7.9").
+			Text(0x00420010, text)
+		raw, err := b.File(synth.ExplicitLE)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return raw
+	}
+	for _, level := range []string{"listed", "sampled"} {
+		p := newTestPool(t, level, report("no nodule"), report("a nodule"))
+		a := newArchive(report("a nodule"))
+		p.says(p.query(exitDone, a.URL+"/dw", p.study()), "of 1 instances 1 here in versions of different content, of which an archive has one (1.2.7.1)")
+		a.Close()
+	}
 }
 
 // TestProofQueryChoice: a seed chooses the same again; one instance of each series is pulled at least, and not more than asked for.

@@ -65,10 +65,11 @@ func (k *Keeper) Ask(ctx context.Context, st *study.Study, q Question) (*Answer,
 	}
 	own := make([]lifecycle.OwnListed, len(stored))
 	for i, in := range stored {
-		own[i] = lifecycle.OwnListed{SOPUID: in.SOPUID}
-		if in.SampleSHA256 != (pack.Digest{}) {
-			own[i].Samples = hex.EncodeToString(in.SampleSHA256[:])
+		content := in.SampleSHA256
+		if content == (pack.Digest{}) {
+			content = in.FileSHA256
 		}
+		own[i] = lifecycle.OwnListed{SOPUID: in.SOPUID, Content: hex.EncodeToString(content[:])}
 		if img := in.Image; img != nil {
 			own[i].Frames, own[i].Rows, own[i].Columns = img.Frames, img.Rows, img.Columns
 		}
@@ -136,7 +137,7 @@ func choose(stored []study.Instance, uid string, q Question) ([]study.Instance, 
 	slices.SortStableFunc(candidates, func(a, b study.Instance) int {
 		return strings.Compare(a.SeriesUID+"\x00"+a.SOPUID, b.SeriesUID+"\x00"+b.SOPUID)
 	})
-	candidates = slices.CompactFunc(candidates, func(a, b study.Instance) bool { return a.SOPUID == b.SOPUID }) // versions with the same samples
+	candidates = slices.CompactFunc(candidates, func(a, b study.Instance) bool { return a.SOPUID == b.SOPUID }) // versions of the same content
 	second := uint64(14695981039346656037)                                                                      // FNV-1a, so that studies do not all lose the same slice
 	for i := range len(uid) {
 		second = (second ^ uint64(uid[i])) * 1099511628211
