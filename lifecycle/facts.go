@@ -10,9 +10,9 @@ import (
 )
 
 // FactsOf are the facts that a policy decides on, from a study's row and what it says of the head manifest. hot names the tier that manifests leave
-// unnamed. Last accesses are not recorded anywhere yet: they are unknown, and unknown facts only ever forbid a deletion.
+// unnamed.
 func FactsOf(p *policy.Policy, s catalog.Study, b *catalog.Brief, hot string) *policy.Facts {
-	f := &policy.Facts{Tenant: s.Tenant, StudyUID: s.UID, Generation: s.Generation, Role: p.RoleOf(s.Tenant), Arrived: s.Created, LastArrival: b.Last(),
+	f := &policy.Facts{Tenant: s.Tenant, StudyUID: s.UID, Generation: s.Generation, Role: p.RoleOf(s.Tenant), Arrived: s.Created, LastArrival: b.Last(), LastAccess: s.Accessed,
 		Modalities: b.Modalities, BodyParts: b.BodyParts, Department: b.Department, Age: policy.AgeGroup(b.Age),
 		Busy: s.Want > s.Done, Partial: s.Quarantined > 0, RegionState: s.RegionState,
 		Settled: b.Settled || s.Reviewed == catalog.ReviewNegative, KeepWhole: s.Reviewed == catalog.ReviewKeepWhole}
@@ -46,10 +46,12 @@ func FactsOf(p *policy.Policy, s catalog.Study, b *catalog.Brief, hot string) *p
 	return f
 }
 
-// FactsOfManifest are the facts of a study that nothing waits for, all from one generation.
-func FactsOfManifest(p *policy.Policy, m *catalog.Manifest, hot string) *policy.Facts {
+// FactsOfManifest are the facts of a study that nothing waits for, all from one generation, but for when it was read last, which no generation knows.
+func FactsOfManifest(p *policy.Policy, m *catalog.Manifest, hot string, accessed time.Time) *policy.Facts {
 	b := catalog.BriefOf(m)
-	return FactsOf(p, catalog.RowOf(m), &b, hot)
+	s := catalog.RowOf(m)
+	s.Accessed = accessed
+	return FactsOf(p, s, &b, hot)
 }
 
 // addHolding adds objects of a class and tier to the artifact that they are part of.

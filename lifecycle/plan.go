@@ -212,7 +212,7 @@ func (p *planner) run(ctx context.Context) error {
 		var err error
 		digest := p.o.Policy.Digest
 		if id := p.o.Prices.ID(); id != "" { // other prices may answer otherwise
-			digest = digestOf([]byte(digest + " " + id))
+			digest += "+" + digestOf([]byte(id))[:16]
 		}
 		if epoch, err = p.db.PutInForce(ctx, digest, p.o.Policy.Name); err != nil {
 			return err

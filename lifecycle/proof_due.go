@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/radtier/radtier/internal/catalog"
@@ -31,7 +32,7 @@ func ProofsDue(ctx context.Context, db *catalog.DB, store objstore.Store, o Proo
 	if err != nil {
 		return err
 	}
-	if digest != o.Policy.Digest {
+	if was, _, _ := strings.Cut(digest, "+"); was != o.Policy.Digest { // behind it are prices
 		epoch = 1 << 62 // above all, so that every study is looked at
 	}
 	o.Within = max(o.Within, ProofDays)

@@ -93,6 +93,10 @@ func (p *Purger) Purge(ctx context.Context, job catalog.Job) (*catalog.Manifest,
 	if err != nil {
 		return nil, err
 	}
+	accessed, err := p.DB.Accessed(ctx, job.Tenant, job.Hash())
+	if err != nil {
+		return nil, err
+	}
 	now := p.Now().UTC().Truncate(time.Millisecond)
 	head, _, err := catalog.Heal(ctx, p.DB, p.Store, job.Tenant, job.Hash())
 	if err != nil {
@@ -102,7 +106,7 @@ func (p *Purger) Purge(ctx context.Context, job catalog.Job) (*catalog.Manifest,
 		return nil, fmt.Errorf("purge: %w", catalog.ErrNoStudy)
 	}
 	d := &Deletion{Schema: DeletionSchema, Tenant: head.Tenant, StudyUID: head.StudyUID, Generation: head.Generation, Class: a.Class, At: now, By: a.By, Policy: a.Policy, Plan: a.Plan, Large: a.Large}
-	if d.Rule, d.Why, err = due(rules, head, p.Hot, now, a.Class, policy.Purge); err != nil {
+	if d.Rule, d.Why, err = due(rules, head, p.Hot, accessed, now, a.Class, policy.Purge); err != nil {
 		return nil, err
 	}
 	d.Trashed = head.InTrash(a.Class)
@@ -140,7 +144,7 @@ func (p *Purger) Purge(ctx context.Context, job catalog.Job) (*catalog.Manifest,
 		if !maps.Equal(had, keysOf(m)) {
 			return nil, fmt.Errorf("%w: the study changed meanwhile", ErrNotDue)
 		}
-		if _, _, err := due(rules, m, p.Hot, now, a.Class, policy.Purge); err != nil {
+		if _, _, err := due(rules, m, p.Hot, accessed, now, a.Class, policy.Purge); err != nil {
 			return nil, err
 		}
 		r.on(m)

@@ -71,8 +71,8 @@ func (mv *Mover) Restore(ctx context.Context, job catalog.Job) (*catalog.Manifes
 	if head == nil {
 		return nil, fmt.Errorf("restore: %w", catalog.ErrNoStudy)
 	}
-	if head.InTrash(a.Class) != nil {
-		return nil, fmt.Errorf("%w: it is in the trash", ErrNotDue)
+	if head.Hidden(a.Class) {
+		return nil, fmt.Errorf("%w: it is in the trash, or ordered to be erased", ErrNotDue)
 	}
 	var list []catalog.Pack
 	n := 0

@@ -168,7 +168,7 @@ func TestRestore(t *testing.T) {
 	decide := func(after time.Duration) policy.Decision {
 		m, err := catalog.LoadHead(a.Ctx, a.DB, a.Store, k)
 		a.OK(err)
-		return p.Decide(a.Clock.Now().Add(after), lifecycle.FactsOfManifest(p, m, "hot"))[0]
+		return p.Decide(a.Clock.Now().Add(after), lifecycle.FactsOfManifest(p, m, "hot", time.Time{}))[0]
 	}
 	a.Clock.Move(0)
 	if d := decide(31 * day); d.Action != policy.Move {

@@ -89,6 +89,10 @@ func (t *Trasher) Trash(ctx context.Context, job catalog.Job) (*catalog.Manifest
 	if err != nil {
 		return nil, err
 	}
+	accessed, err := t.DB.Accessed(ctx, job.Tenant, job.Hash())
+	if err != nil {
+		return nil, err
+	}
 	now := t.Now().UTC().Truncate(time.Millisecond)
 	return catalog.Commit(ctx, t.DB, t.Store, catalog.CommitInput{Job: job.ID, Attempt: job.Attempt, Token: job.Token, Key: job.StudyKey, Owner: t.Owner, Action: ActionTrash, Note: a.note(), Hooks: t.Hooks, Quiet: true,
 		Change: func(m *catalog.Manifest) (*catalog.Manifest, error) {
@@ -98,7 +102,7 @@ func (t *Trasher) Trash(ctx context.Context, job catalog.Job) (*catalog.Manifest
 			if m.InTrash(a.Class) != nil {
 				return nil, catalog.ErrNothingToDo
 			}
-			rule, _, err := due(p, m, t.Hot, now, a.Class, policy.Trash)
+			rule, _, err := due(p, m, t.Hot, accessed, now, a.Class, policy.Trash)
 			if err != nil {
 				return nil, err
 			}
@@ -107,8 +111,8 @@ func (t *Trasher) Trash(ctx context.Context, job catalog.Job) (*catalog.Manifest
 }
 
 // due reports by which rule, and why, something is to be done with all that a study has of a class, ErrNotDue if the policy says otherwise.
-func due(p *policy.Policy, m *catalog.Manifest, hot string, now time.Time, class catalog.Class, action policy.Action) (rule string, why []string, err error) {
-	f := FactsOfManifest(p, m, hot)
+func due(p *policy.Policy, m *catalog.Manifest, hot string, accessed, now time.Time, class catalog.Class, action policy.Action) (rule string, why []string, err error) {
+	f := FactsOfManifest(p, m, hot, accessed)
 	n := 0
 	for i, d := range p.Decide(now, f) {
 		if f.Artifacts[i].Class != class {

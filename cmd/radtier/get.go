@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
@@ -354,6 +356,20 @@ func (g *getting) file(in study.Instance, suffix string, write func(io.Writer) (
 	return nil
 }
 
+// noteAccess remembers that the study was read. A read never fails because that cannot be noted.
+func (g *getting) noteAccess() {
+	if g.flags.preview || g.result.Files == 0 && g.archived == 0 {
+		return
+	}
+	m := g.st.Manifest
+	cold := slices.ContainsFunc(g.st.Instances(), func(in study.Instance) bool { return m.Packs[in.Pack].Tier != g.stores.names[0] })
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if err := g.db.NoteAccess(ctx, m.Tenant, m.Study().Hash(), g.result.BytesRead, cold); err != nil {
+		fmt.Fprintf(g.stderr, "radtier: this read is not noted, so it does not keep the study longer: %s\n", errorLine(err))
+	}
+}
+
 func (g *getting) report() error {
 	r := &g.result
 	r.BytesRead = g.stores.read.Load()
@@ -370,6 +386,7 @@ func (g *getting) report() error {
 	if g.archived > 0 {
 		fmt.Fprintf(g.stderr, "%s in an archive class: `radtier restore %s --by NAME --reason TEXT` brings the study back\n", plural(g.archived, "instance"), g.st.Manifest.Study().Hash()[:8])
 	}
+	g.noteAccess()
 	if len(r.Failed) > 0 {
 		fmt.Fprintf(g.stderr, "%s could not be given as %s\n", plural(len(r.Failed), "instance"), r.As)
 		return errPartial

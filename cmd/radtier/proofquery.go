@@ -287,7 +287,7 @@ func (a *app) recordAnswer(ctx context.Context, r *queryResult, s catalog.Study,
 		if err != nil {
 			return err
 		}
-		if r.policy.ProofBetter(lifecycle.FactsOfManifest(r.policy, m, a.cfg.Tiers[0].Name).Proof, r.Level, x.At) {
+		if r.policy.ProofBetter(lifecycle.FactsOfManifest(r.policy, m, a.cfg.Tiers[0].Name, s.Accessed).Proof, r.Level, x.At) {
 			return nil
 		}
 	}

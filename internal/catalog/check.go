@@ -59,7 +59,7 @@ func (db *DB) InForce(ctx context.Context) (digest string, epoch int64, err erro
 	return digest, epoch, err
 }
 
-const selectCheck = `SELECT tenant, hash, uid, head_key, head_sha256, generation, status, want, done, quarantined, created, updated, region_state, reviewed, facts, check_epoch, check_day
+const selectCheck = `SELECT tenant, hash, uid, head_key, head_sha256, generation, status, want, done, quarantined, created, updated, accessed, region_state, reviewed, facts, check_epoch, check_day
 	FROM study WHERE head_key <> ''`
 
 // The pages of what is due, in the order of the index study_due: what no policy or an older one was asked about, then what time has changed.
@@ -113,13 +113,13 @@ func (db *DB) checkPage(ctx context.Context, older bool, epoch, day int64, at ch
 func (db *DB) scanChecks(rows *sql.Rows, err error) (page []Checkable, _ error) {
 	err = each(rows, err, func(r *sql.Rows) error {
 		var c Checkable
-		var created, updated int64
+		var created, updated, accessed int64
 		var facts string
-		err := r.Scan(&c.Tenant, &c.mark.hash, &c.UID, &c.Key, &c.SHA256, &c.Generation, &c.Status, &c.Want, &c.Done, &c.Quarantined, &created, &updated, &c.RegionState, &c.Reviewed, &facts, &c.mark.epoch, &c.mark.day)
+		err := r.Scan(&c.Tenant, &c.mark.hash, &c.UID, &c.Key, &c.SHA256, &c.Generation, &c.Status, &c.Want, &c.Done, &c.Quarantined, &created, &updated, &accessed, &c.RegionState, &c.Reviewed, &facts, &c.mark.epoch, &c.mark.day)
 		if err != nil {
 			return err
 		}
-		c.UID, c.Created, c.Updated, c.mark.tenant = unescape(c.UID), fromMS(created), fromMS(updated), c.Tenant
+		c.UID, c.Created, c.Updated, c.Accessed, c.mark.tenant = unescape(c.UID), fromMS(created), fromMS(updated), fromMS(accessed), c.Tenant
 		if facts != "" {
 			b, err := decodeBrief(facts)
 			if err != nil {

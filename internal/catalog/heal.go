@@ -149,6 +149,11 @@ func (db *DB) adopt(ctx context.Context, chain []*Manifest, known int, ref Ref, 
 		if err := tx.writeFlows(ctx, now, f); err != nil {
 			return err
 		}
+		if known == 0 { // when it was read is not in the bucket: nothing goes earlier for that
+			if err := tx.exec(ctx, `UPDATE study SET accessed = ? WHERE tenant = ? AND hash = ?`, toMS(now), m.Tenant, hash); err != nil {
+				return err
+			}
+		}
 		// Arrivals that this catalog has open came, for all it knows, after those
 		// that the manifest covers: they keep their order and are worked on (again).
 		if shift := m.Arrivals - done; shift > 0 {

@@ -21,8 +21,8 @@ func TestMigrations(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if mode != "wal" || sync != 2 || version != "8" {
-			t.Errorf("journal mode %s, synchronous %d, version %s; want wal, 2 (FULL), 8", mode, sync, version)
+		if mode != "wal" || sync != 2 || version != "9" {
+			t.Errorf("journal mode %s, synchronous %d, version %s; want wal, 2 (FULL), 9", mode, sync, version)
 		}
 		if _, err := db.r.Exec(`DELETE FROM study`); err == nil {
 			t.Error("a connection for reading can write")

@@ -17,13 +17,14 @@ type Study struct {
 	Totals
 	Quarantined, Withdrawn, Conflicts, Holds int
 	Created, Updated                         time.Time // of the first and of the head generation
+	Accessed                                 time.Time // when it was read last, see DB.NoteAccess; zero: never
 	// RegionState and RegionPlan are those of the region record, "" without one; Reviewed is the answer that stands, "" if there is none.
 	RegionState, RegionPlan string
 	Reviewed                ReviewKind
 }
 
 const selectStudy = `SELECT tenant, hash, uid, head_key, head_sha256, generation, published, status, want, done, instances, frames, series, passed, raw_bytes, stored_bytes,
-	quarantined, withdrawn, conflicts, holds, created, updated, region_state, region_plan, reviewed FROM study`
+	quarantined, withdrawn, conflicts, holds, created, updated, accessed, region_state, region_plan, reviewed FROM study`
 
 // The pages of all tenants, and those of one.
 const (
@@ -32,10 +33,10 @@ const (
 )
 
 func scanStudy(rows *sql.Rows) (s Study, hash string, err error) {
-	var published, created, updated int64
+	var published, created, updated, accessed int64
 	err = rows.Scan(&s.Tenant, &hash, &s.UID, &s.Key, &s.SHA256, &s.Generation, &published, &s.Status, &s.Want, &s.Done,
-		&s.Instances, &s.Frames, &s.Series, &s.Passed, &s.RawBytes, &s.StoredBytes, &s.Quarantined, &s.Withdrawn, &s.Conflicts, &s.Holds, &created, &updated, &s.RegionState, &s.RegionPlan, &s.Reviewed)
-	s.UID, s.Published, s.Created, s.Updated = unescape(s.UID), published != 0, fromMS(created), fromMS(updated)
+		&s.Instances, &s.Frames, &s.Series, &s.Passed, &s.RawBytes, &s.StoredBytes, &s.Quarantined, &s.Withdrawn, &s.Conflicts, &s.Holds, &created, &updated, &accessed, &s.RegionState, &s.RegionPlan, &s.Reviewed)
+	s.UID, s.Published, s.Created, s.Updated, s.Accessed = unescape(s.UID), published != 0, fromMS(created), fromMS(updated), fromMS(accessed)
 	return s, hash, err
 }
 

@@ -37,7 +37,7 @@ func Run(t *testing.T, fresh Maker) {
 	}{
 		{"Crash", testCrash}, {"CrashEverywhere", testCrashEverywhere}, {"Zombie", testZombie}, {"Fork", testFork}, {"ForkBelow", testForkBelow}, {"ForkUnpublished", testForkUnpublished}, {"Begin", testBegin}, {"OlderCatalog", testOlderCatalog},
 		{"BucketBehind", testBucketBehind}, {"Rebase", testRebase}, {"Racers", testRacers}, {"NothingToDo", testNothingToDo}, {"Holds", testHolds}, {"Aside", testAside}, {"AsideCrash", testAsideCrash}, {"AsideRace", testAsideRace}, {"HoldEnds", testHoldEnds}, {"CheckDue", testCheckDue}, {"Deletions", testDeletions}, {"QuietCommit", testQuietCommit}, {"Watermark", testWatermark}, {"Audit", testAudit}, {"AuditCrash", testAuditCrash}, {"AuditLost", testAuditLost}, {"AuditTampered", testAuditTampered},
-		{"Ledger", testLedger}, {"LedgerRebuilt", testLedgerRebuilt}, {"LedgerFoldRace", testLedgerFoldRace}, {"TornStore", testTornStore}, {"Removal", testRemoval},
+		{"Access", testAccess}, {"Ledger", testLedger}, {"LedgerRebuilt", testLedgerRebuilt}, {"LedgerFoldRace", testLedgerFoldRace}, {"TornStore", testTornStore}, {"Removal", testRemoval},
 		{"Enqueue", testEnqueue}, {"WantDone", testWantDone}, {"Quiet", testQuiet}, {"Lease", testLease}, {"Expired", testExpired}, {"Absolve", testAbsolve}, {"Poison", testPoison}, {"Release", testRelease},
 		{"Due", testDue}, {"OddNames", testOddNames},
 		{"Events", testEvents}, {"Cleanup", testCleanup},
