@@ -1,4 +1,4 @@
-.PHONY: help test short fuzz soak schedules bench demo lint
+.PHONY: help test short fuzz guarantees soak schedules bench demo lint
 help: ## print this help
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 test: ## everything, as CI runs it
@@ -7,6 +7,8 @@ short: ## the quick tests only
 	go test -short ./...
 fuzz: ## each fuzz target for FUZZTIME (default 5m)
 	./scripts/fuzz $(or $(FUZZTIME),5m)
+guarantees: ## break each guarantee of docs/lifecycle.md, and look whether its tests notice
+	RADTIER_GUARANTEES=1 go test -run TestGuaranteesAreTested -timeout 60m -v ./lifecycle
 soak: ## SIGKILL and SIGSTOP workers at 200 random moments each, while they derive and while they move and delete, over directories and SQLite, and over Ceph RGW and PostgreSQL
 	d=$$(mktemp -d); trap "scripts/dev/down $$d" EXIT; eval "$$(scripts/dev/up $$d)"; RADTIER_KILLS=200 go test -run "TestKill" -timeout 60m -v ./worker
 schedules: ## SCHEDULES (default 100000) interleavings of derive, late arrivals, sweep, rebuild and restored catalogs

@@ -239,8 +239,11 @@ func TestMoveStoreLies(t *testing.T) {
 		"nothing stored, and an error": func([]byte) ([]byte, error) { return nil, lost },
 		"stored, and an error":         func(b []byte) ([]byte, error) { return b, lost },
 	} {
-		t.Run(name, func(t *testing.T) {
+		lies := func(t *testing.T, vouches bool) {
 			mv := newMover(t, false)
+			if !vouches {
+				mv.warm.Store = silent{mv.warm.Store}
+			}
 			k := catalogtest.Study(1)
 			mv.Done(k, "a")
 			mv.Done(k, "b")
@@ -260,8 +263,25 @@ func TestMoveStoreLies(t *testing.T) {
 				t.Fatalf("generation %d was made", m.Generation)
 			}
 			mv.end(k, job.ID)
-		})
+		}
+		t.Run(name, func(t *testing.T) { lies(t, true) })
+		t.Run(name+", by a store that vouches for nothing", func(t *testing.T) { lies(t, false) })
 	}
+}
+
+// silent is a store that knows no digests of its objects, as buckets do.
+type silent struct{ objstore.Store }
+
+func (s silent) Capabilities() objstore.Capabilities {
+	c := s.Store.Capabilities()
+	c.Checksum = false
+	return c
+}
+
+func (s silent) Head(ctx context.Context, key string) (objstore.Info, error) {
+	info, err := s.Store.Head(ctx, key)
+	info.SHA256 = [32]byte{}
+	return info, err
 }
 
 // TestMoveDamagedOriginal: what is damaged already is not spread: the move fails, the manifest goes on naming the original.
