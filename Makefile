@@ -1,6 +1,6 @@
 .PHONY: help test short fuzz guarantees soak schedules bench demo lint
 help: ## print this help
-	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 test: ## everything, as CI runs it
 	./scripts/test
 short: ## the quick tests only
