@@ -19,7 +19,7 @@ region: test
 currency: CNY
 unit: GB
 zone: Asia/Shanghai
-failed_requests: free
+failed_requests: none
 editions:
   - from: 2026-01-01
     source: test

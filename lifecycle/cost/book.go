@@ -23,12 +23,21 @@ type Book struct {
 	Unit      Unit   // of bytes in all prices
 	Zone      *time.Location
 	MonthDays decimal.Decimal // length of a month where formulas know no calendar; 30.4375 unless the book says otherwise
-	// FailedBilled says that requests are billed whatever their outcome.
-	FailedBilled bool
-	Editions     []Edition // by From, the oldest first
-	Source       []byte    // the file
-	Digest       string    // SHA-256 of the file, hex
+	Failed    Failed          // which requests are billed although they failed
+	Editions  []Edition       // by From, the oldest first
+	Source    []byte          // the file
+	Digest    string          // SHA-256 of the file, hex
 }
+
+// Failed says which failed requests are billed.
+type Failed string
+
+// Failed requests that are billed.
+const (
+	FailedNone   Failed = "none"
+	FailedClient Failed = "client" // answered 4xx
+	FailedAll    Failed = "all"
+)
 
 // Unit is what a price for bytes is for.
 type Unit int64
@@ -78,7 +87,7 @@ type Class struct {
 	// OwnBytes and OtherBytes are billed for each object on top, these at the price of the class Other.
 	OwnBytes, OtherBytes int64
 	Other                string
-	TempClass            string // what a restored copy is billed as
+	TempClass            string // what a restored copy is billed as; "": it costs nothing beside the object
 	steps                []Step
 	requests             map[Request]decimal.Decimal // for one
 	transition           *decimal.Decimal            // into the class by the provider's rules, for one object
@@ -112,6 +121,7 @@ var Requests = []Request{Put, Copy, Get, Head, List, Delete}
 // Speed is one way to have archived objects restored.
 type Speed struct {
 	Name       string // expedited, standard, bulk
+	Known      bool   // its prices are; else whoever needs them gets an error
 	Request    decimal.Decimal
 	PerUnit    decimal.Decimal
 	Least, Max time.Duration // how long it takes

@@ -55,9 +55,10 @@ func BreakEvenReads(from, to Place, speed string) (decimal.Decimal, error) {
 	r, err := to.Edition.Retrieval(to.Class)
 	if to.Class.Archive {
 		var s Speed
-		if s, err = to.speed(speed); err == nil {
-			r = s.PerUnit
+		if s, err = to.speed(speed); err == nil && !s.Known {
+			err = to.Edition.unknown(to.Class.Name, "restore "+s.Name)
 		}
+		r = s.PerUnit
 	}
 	if err != nil {
 		return zero, err

@@ -24,7 +24,7 @@ type Verdict struct {
 	Now      decimal.Decimal // a month where they are
 	After    decimal.Decimal // a month where they may go
 	Fees     decimal.Decimal // of the move itself: requests, retrieval
-	Early    decimal.Decimal // still to be paid for the minimum duration where they are
+	Early    decimal.Decimal // more to be paid for the minimum duration where they are than if they stayed
 	Reads    decimal.Decimal // what the expected reads cost more there than here, less than 0 if they cost less
 	Least    decimal.Decimal // to be paid for the minimum duration there beyond the time that they stay
 	Months   decimal.Decimal
@@ -79,7 +79,7 @@ func Judge(from, to Place, o Objects, k Outlook) (*Verdict, error) {
 	if err := same(from, to); err != nil {
 		return nil, err
 	}
-	v := &Verdict{Currency: from.Edition.Book.Currency, Months: k.Months, Early: from.Early(o, k.AgeDays)}
+	v := &Verdict{Currency: from.Edition.Book.Currency, Months: k.Months, Early: from.Early(o, k.AgeDays).Sub(from.Early(o, k.AgeDays.Add(k.Months.Mul(from.Edition.Book.MonthDays))))}
 	var err error
 	if v.Now, err = from.Monthly(o); err != nil {
 		return nil, err

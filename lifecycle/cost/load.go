@@ -157,11 +157,10 @@ func (l *loader) book(doc *yaml.Node) *Book {
 		}
 	}
 	switch s := l.text(f, "failed_requests", true); s {
-	case "free":
-	case "billed":
-		b.FailedBilled = true
+	case string(FailedNone), string(FailedClient), string(FailedAll):
+		b.Failed = Failed(s)
 	default:
-		l.fail(f.line("failed_requests"), "failed_requests %q: free or billed", s)
+		l.fail(f.line("failed_requests"), "failed_requests %q: none, client (4xx) or all are billed", s)
 	}
 	n := f.nodes["editions"]
 	if n == nil || n.Kind != yaml.SequenceNode || len(n.Content) == 0 {
@@ -267,9 +266,6 @@ func (l *loader) class(name string, n *yaml.Node) Class {
 	if c.Archive != (len(c.speeds) > 0) {
 		l.fail(f.at, "class %s: archive classes have a restore, and others have none", name)
 	}
-	if c.Archive && c.TempClass == "" {
-		l.fail(f.at, "class %s: temporary: say as which class a restored copy is billed", name)
-	}
 	return c
 }
 
@@ -310,12 +306,12 @@ func (l *loader) steps(f fields) []Step {
 func (l *loader) speed(name string, n *yaml.Node) Speed {
 	f := l.mapping(n, name, "request", "unit", "wait")
 	s := Speed{Name: name}
-	for key, to := range map[string]*decimal.Decimal{"request": &s.Request, "unit": &s.PerUnit} {
-		if p := l.price(f, key); p != nil {
-			*to = *p
-		} else {
-			l.fail(f.at, "%s: %s is missing", name, key)
-		}
+	request, unit := l.price(f, "request"), l.price(f, "unit")
+	switch {
+	case request != nil && unit != nil:
+		s.Known, s.Request, s.PerUnit = true, *request, *unit
+	case request != nil || unit != nil:
+		l.fail(f.at, "%s: request and unit go together; without both, its price is not known", name)
 	}
 	from, to, ok := strings.Cut(l.text(f, "wait", true), "-")
 	if !ok {

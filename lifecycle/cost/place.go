@@ -108,11 +108,17 @@ func (p Place) Read(o Objects, share decimal.Decimal, r Restored) (decimal.Decim
 	if err != nil {
 		return zero, err
 	}
+	if !s.Known {
+		return zero, p.Edition.unknown(p.Class.Name, "restore "+s.Name)
+	}
+	sum = sum.Add(s.Request.Mul(objects)).Add(s.PerUnit.Mul(units))
+	if p.Class.TempClass == "" {
+		return sum, nil
+	}
 	temp, err := p.Edition.Class(p.Class.TempClass)
 	if err != nil {
 		return zero, err
 	}
-	sum = sum.Add(s.Request.Mul(objects)).Add(s.PerUnit.Mul(units))
 	return sum.Add(div(units.Mul(temp.Storage()).Mul(whole(r.Days)), p.Edition.Book.MonthDays)), nil
 }
 

@@ -12,11 +12,8 @@ func (e *Edition) Sentences() []string {
 	b := e.Book
 	list := []string{fmt.Sprintf("%s: %s, %s, in %s for %s, edition from %s", b.Name, b.Provider, b.Region, b.Currency, b.Unit, e.From.Format("2006-01-02")),
 		fmt.Sprintf("source: %s; confidence: %s", e.Source, e.Confidence)}
-	failed := "requests that fail cost nothing"
-	if b.FailedBilled {
-		failed = "requests are billed whatever their outcome"
-	}
-	list = append(list, failed)
+	list = append(list, map[Failed]string{FailedNone: "requests that fail cost nothing", FailedClient: "requests that are refused (4xx) are billed, others that fail are not", FailedAll: "requests are billed whatever their outcome"}[b.Failed],
+		fmt.Sprintf("a month has %s days where no month is named", b.MonthDays))
 	for _, m := range e.meters() {
 		list = append(list, m.name+": "+m.text)
 	}
@@ -72,7 +69,14 @@ func (e *Edition) meters() (list []meter) {
 		}
 		opt(c.Name+" retrieval", c.retrieval, unit)
 		for _, s := range c.speeds {
-			add(c.Name+" restore "+s.Name, "%s for 10000, %s %s, %s to %s; a copy is billed as %s", s.Request.Mul(whole(10000)).Round(12), s.PerUnit, unit, s.Least, s.Max, c.TempClass)
+			price, copied := "price not known", "a copy costs nothing beside it"
+			if s.Known {
+				price = fmt.Sprintf("%s for 10000, %s %s", s.Request.Mul(whole(10000)).Round(12), s.PerUnit, unit)
+			}
+			if c.TempClass != "" {
+				copied = "a copy is billed as " + c.TempClass
+			}
+			add(c.Name+" restore "+s.Name, "%s, %s to %s; %s", price, s.Least, s.Max, copied)
 		}
 		opt(c.Name+" monitoring", c.monitor, "an object and month")
 	}
