@@ -2,10 +2,11 @@
 //
 // It counts every request by bucket, class, kind and day, those that failed apart (providers differ on whether they are billed), bytes in and out as they
 // really went, and keeps for every object, and every part of an upload that is not done, from when to when it was there, in which class. Days are those of
-// UTC, on a clock that tests move on. Multi-object deletes and virtual-hosted addressing are not known to it: radtier uses neither against a test server.
+// UTC, on a clock that tests move on, by which objects are also dated in replies. Multi-object deletes and virtual-hosted addressing are not known to it: radtier uses neither against a test server.
 package billfake
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -91,7 +93,8 @@ func Start(t testing.TB, endpoint string) *Proxy {
 			r.SetURL(target)
 			r.Out.Host = r.In.Host // it is signed
 		},
-		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
+		ModifyResponse: p.date,
+		ErrorHandler:   func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
 	}
 	server := &http.Server{Handler: p}
 	go func() { _ = server.Serve(listener) }()
@@ -127,6 +130,49 @@ func (p *Proxy) Stand(at time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.fixed = at
+}
+
+// listed is an entry of a listing.
+var listed = regexp.MustCompile(`<Key>([^<]*)</Key><LastModified>[^<]*</LastModified>`)
+
+// date tells the times of objects by the fake's clock, not by the server's.
+func (p *Proxy) date(r *http.Response) error {
+	path := r.Request.URL.Path
+	bucket, key, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	if at, ok := p.since(path); ok && r.Header.Get("Last-Modified") != "" {
+		r.Header.Set("Last-Modified", at.UTC().Format(http.TimeFormat))
+	}
+	if r.Request.Method != http.MethodGet || key != "" || r.StatusCode != http.StatusOK {
+		return nil
+	}
+	raw, err := io.ReadAll(r.Body)
+	_ = r.Body.Close()
+	if err != nil {
+		return err
+	}
+	raw = listed.ReplaceAllFunc(raw, func(entry []byte) []byte {
+		name := string(listed.FindSubmatch(entry)[1])
+		if plain, err := url.QueryUnescape(name); err == nil {
+			if at, ok := p.since("/" + bucket + "/" + plain); ok {
+				return fmt.Appendf(nil, "<Key>%s</Key><LastModified>%s</LastModified>", name, at.UTC().Format("2006-01-02T15:04:05.000Z"))
+			}
+		}
+		return entry
+	})
+	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(raw)), int64(len(raw))
+	r.Header.Set("Content-Length", strconv.Itoa(len(raw)))
+	return nil
+}
+
+// since is when an object was put.
+func (p *Proxy) since(path string) (time.Time, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	i, ok := p.live[path]
+	if !ok {
+		return time.Time{}, false
+	}
+	return p.objects[i].From, true
 }
 
 // reader counts the bytes of a request's body.
