@@ -37,8 +37,11 @@ func OrderErasure(ctx context.Context, db *catalog.DB, store objstore.Store, k c
 	if err != nil {
 		return catalog.Job{}, err
 	}
-	return db.QueueSide(ctx, k.Tenant, k.Hash(), ActionErase, "ordered "+m.Erase.At.UTC().Format(time.RFC3339Nano))
+	return db.QueueSide(ctx, k.Tenant, k.Hash(), ActionErase, orderArgs(m.Erase))
 }
+
+// orderArgs are the args of the job of an order: another order has others.
+func orderArgs(e *catalog.Erasure) string { return "ordered " + e.At.UTC().Format(time.RFC3339Nano) }
 
 // CancelErasure takes an order back that no worker has carried out yet: catalog.ErrNotErasing if there is none.
 func CancelErasure(ctx context.Context, db *catalog.DB, store objstore.Store, k catalog.StudyKey, by, reason string) (*catalog.Manifest, error) {

@@ -214,31 +214,39 @@ func (p *prior) warm(ctx context.Context, db *catalog.DB, o PrefetchOptions) (w 
 	return w, "", err
 }
 
-// cost is what reading it there, putting it here and keeping it here costs.
-func (p *prior) cost(o PrefetchOptions) (sum decimal.Decimal, err error) {
-	if o.Prices == nil {
+// cost is what warming it costs.
+func (p *prior) cost(o PrefetchOptions) (decimal.Decimal, error) {
+	from := map[string]cost.Objects{}
+	for tier, h := range p.from {
+		from[tier] = cost.Objects{Bytes: h.Bytes, Count: int64(h.Objects)}
+	}
+	return o.Prices.warming(o.Hot, from, p.At.Add(o.Keep).Sub(o.Now))
+}
+
+// warming is what it costs to read objects on colder tiers, to put them on the first, and to keep them there for a while; 0 without prices.
+func (p *Prices) warming(hot string, from map[string]cost.Objects, keep time.Duration) (sum decimal.Decimal, err error) {
+	if p == nil {
 		return sum, nil
 	}
-	hot, ok := o.Prices.Places[o.Hot]
+	to, ok := p.Places[hot]
 	if !ok {
-		return sum, fmt.Errorf("tier %s: %w", o.Hot, ErrNoPrices)
+		return sum, fmt.Errorf("tier %s: %w", hot, ErrNoPrices)
 	}
-	days := decimal.NewFromInt(int64((p.At.Add(o.Keep).Sub(o.Now))/time.Second)).DivRound(decimal.NewFromInt(86400), cost.Digits)
-	for tier, h := range p.from {
-		from, ok := o.Prices.Places[tier]
+	days := decimal.NewFromInt(int64(max(keep, 0)/time.Second)).DivRound(decimal.NewFromInt(86400), cost.Digits)
+	for tier, objects := range from {
+		at, ok := p.Places[tier]
 		if !ok {
 			return sum, fmt.Errorf("tier %s: %w", tier, ErrNoPrices)
 		}
-		objects := cost.Objects{Bytes: h.Bytes, Count: int64(h.Objects)}
-		read, err := from.Read(objects, decimal.NewFromInt(1), readAgain)
+		read, err := at.Read(objects, decimal.NewFromInt(1), readAgain)
 		if err != nil {
 			return sum, err
 		}
-		put, err := hot.Put(objects, o.Prices.PartBytes)
+		put, err := to.Put(objects, p.PartBytes)
 		if err != nil {
 			return sum, err
 		}
-		kept, err := hot.Days(objects, days)
+		kept, err := to.Days(objects, days)
 		if err != nil {
 			return sum, err
 		}
@@ -249,17 +257,19 @@ func (p *prior) cost(o PrefetchOptions) (sum decimal.Decimal, err error) {
 
 // PrefetchReport says how well warming worked for the appointments between two moments.
 type PrefetchReport struct {
-	From     time.Time `json:"from"`
-	To       time.Time `json:"to"`
-	Warmed   int       `json:"warmed"` // studies and appointments
-	Bytes    int64     `json:"bytes"`
-	Hits     int       `json:"hits"`   // warmed, and read around the appointment
-	Unused   int       `json:"unused"` // warmed, and not read until it was over
-	Open     int       `json:"open"`   // warmed for an appointment that is not over
-	Late     int       `json:"late"`   // warmed, and not ready when the appointment began
-	LateMost int64     `json:"late_most_seconds"`
-	Failed   int       `json:"failed"` // whose restore ended without being done
-	Misses   int       `json:"misses"` // studies that were read on a colder tier, and were not warmed then, a day each
+	From     time.Time       `json:"from"`
+	To       time.Time       `json:"to"`
+	Warmed   int             `json:"warmed"` // studies and appointments
+	Bytes    int64           `json:"bytes"`
+	Hits     int             `json:"hits"`   // warmed, and read around the appointment
+	Unused   int             `json:"unused"` // warmed, and not read until it was over
+	Open     int             `json:"open"`   // warmed for an appointment that is not over
+	Late     int             `json:"late"`   // warmed, and not ready when the appointment began
+	LateMost int64           `json:"late_most_seconds"`
+	Failed   int             `json:"failed"`        // whose restore ended without being done
+	Cost     decimal.Decimal `json:"cost,omitzero"` // of all that was warmed, where prices are known
+	Currency string          `json:"currency,omitempty"`
+	Misses   int             `json:"misses"` // studies that were read on a colder tier, and were not warmed then, a day each
 }
 
 // HitRate is the share of warmed studies that were read, of those whose appointment is over; false if there are none.
@@ -270,9 +280,12 @@ func (r *PrefetchReport) HitRate() (float64, bool) {
 	return float64(r.Hits) / float64(r.Hits+r.Unused), true
 }
 
-// ReportPrefetch compares what was warmed with what was read.
-func ReportPrefetch(ctx context.Context, db *catalog.DB, from, to, now time.Time) (*PrefetchReport, error) {
+// ReportPrefetch compares what was warmed with what was read. prices may be nil; hot names the first tier.
+func ReportPrefetch(ctx context.Context, db *catalog.DB, from, to, now time.Time, prices *Prices, hot string) (*PrefetchReport, error) {
 	r := &PrefetchReport{From: from.UTC(), To: to.UTC()}
+	if prices != nil {
+		r.Currency = prices.Currency()
+	}
 	type name struct{ tenant, hash string }
 	reads := map[name][]catalog.Access{}
 	if err := db.Accesses(ctx, from.AddDate(0, 0, -1), to.AddDate(0, 0, 2), func(a catalog.Access) error {
@@ -287,6 +300,11 @@ func ReportPrefetch(ctx context.Context, db *catalog.DB, from, to, now time.Time
 		warm[id] = append(warm[id], p)
 		r.Warmed++
 		r.Bytes += p.Bytes
+		sum, err := prices.warming(hot, map[string]cost.Objects{p.Tier: {Bytes: p.Bytes, Count: p.Objects}}, p.Appointment.Add(DefaultPrefetchKeep).Sub(p.At))
+		if err != nil {
+			return err
+		}
+		r.Cost = r.Cost.Add(sum)
 		ready := p.State == catalog.JobDone || p.State == "" // jobs that are done are forgotten after a while
 		switch late := p.Ended.Sub(p.Appointment); {
 		case p.State == catalog.JobFailed:

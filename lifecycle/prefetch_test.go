@@ -148,13 +148,15 @@ func TestPrefetch(t *testing.T) {
 	}
 	a.Clock.Move(later.Sub(a.Clock.Now()) + time.Hour)
 	a.OK(restore(two))
+	prices := pricesOf(t, &planner{sweeper: a.sweeper}, "WARM")
+	prices.Places["cold"] = prices.Places["warm"]
 	report := func() *lifecycle.PrefetchReport {
 		now := a.Clock.Now()
-		r, err := lifecycle.ReportPrefetch(a.Ctx, a.DB, now.AddDate(0, 0, -5), now.AddDate(0, 0, 2), now)
+		r, err := lifecycle.ReportPrefetch(a.Ctx, a.DB, now.AddDate(0, 0, -5), now.AddDate(0, 0, 2), now, prices, "hot")
 		a.OK(err)
 		return r
 	}
-	if got := report(); got.Warmed != 3 || got.Bytes != 3*1400 || got.Hits != 1 || got.Open != 2 || got.Unused != 0 || got.Late != 2 || got.LateMost != 3600 || got.Misses != 1 || got.Failed != 0 {
+	if got := report(); got.Warmed != 3 || got.Bytes != 3*1400 || got.Hits != 1 || got.Open != 2 || got.Unused != 0 || got.Late != 2 || got.LateMost != 3600 || got.Misses != 1 || got.Failed != 0 || got.Cost.Sign() <= 0 || got.Currency != "CNY" {
 		t.Errorf("soon after, the report is %+v", got)
 	}
 	a.Clock.Move(50 * time.Hour)

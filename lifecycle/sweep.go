@@ -175,16 +175,45 @@ func (s *sweep) anyOld(st listed) bool {
 
 func (s *sweep) old(since time.Time) bool { return s.o.Now().Sub(since) > s.o.Grace }
 
-// known sweeps a study whose head is known, and ends an erasure of it.
+// known sweeps a study whose head is known. It sees to it that an erasure is carried out, and ends it.
 func (s *sweep) known(ctx context.Context, st listed, head *catalog.Manifest, list []catalog.Stored) error {
+	if head != nil && head.Erase != nil && !head.Erase.Taken.IsZero() { // what was put between the listing and the erasure must go, too, before the order does
+		fresh, err := s.again(ctx, st)
+		if err != nil {
+			return err
+		}
+		st = fresh
+	}
 	before := s.Young + s.Open + s.Held
 	if err := s.judge(ctx, st, head, list); err != nil {
 		return err
+	}
+	if head != nil && head.Erase != nil && head.Erase.Taken.IsZero() && !s.o.DryRun {
+		return s.ordered(ctx, head)
 	}
 	if head == nil || head.Erase == nil || head.Erase.Taken.IsZero() || s.Young+s.Open+s.Held > before {
 		return nil
 	}
 	return s.erased(ctx, head)
+}
+
+// ordered queues the erasure that a head orders. Its job may be lost, unlike the order: with a catalog that was put back to an earlier moment or made again
+// from the bucket, or with whoever gave the order and was stopped. An open one stays the only one.
+func (s *sweep) ordered(ctx context.Context, head *catalog.Manifest) error {
+	_, err := s.db.QueueSide(ctx, head.Tenant, head.Study().Hash(), ActionErase, orderArgs(head.Erase))
+	return err
+}
+
+// again lists a study once more.
+func (s *sweep) again(ctx context.Context, st listed) (listed, error) {
+	fresh := listed{key: st.key}
+	for o, err := range studies(ctx, s.stores.all(), st.key.Prefix()) {
+		if err != nil {
+			return listed{}, err
+		}
+		fresh.objects = append(fresh.objects, o.objects...)
+	}
+	return fresh, nil
 }
 
 // judge finds what of a study may go, asks the catalog, and removes what it grants.

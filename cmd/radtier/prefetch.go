@@ -147,7 +147,11 @@ having been warmed. A read belongs to an appointment from the day before to the 
 			}
 			defer a.Close()
 			now := time.Now()
-			r, err := lifecycle.ReportPrefetch(ctx, a.db, now.AddDate(0, 0, -days), now.AddDate(0, 0, 2), now)
+			prices, err := a.prices(now, &policy.Policy{})
+			if err != nil {
+				return err
+			}
+			r, err := lifecycle.ReportPrefetch(ctx, a.db, now.AddDate(0, 0, -days), now.AddDate(0, 0, 2), now, prices, a.cfg.Tiers[0].Name)
 			if err != nil {
 				return err
 			}
@@ -162,8 +166,12 @@ having been warmed. A read belongs to an appointment from the day before to the 
 			if r.Late > 0 {
 				late = fmt.Sprintf(" (by %s at most)", config.FormatDuration((time.Duration(r.LateMost) * time.Second).Truncate(time.Minute)))
 			}
-			_, err = fmt.Fprintf(p.stdout, "warmed %s, %s; %s\nhits %d, in vain %d, not over yet %d\nlate %d%s, failed %d\nread from a colder tier without having been warmed: %d\n",
-				plural(r.Warmed, "study"), bytesText(r.Bytes), rate, r.Hits, r.Unused, r.Open, r.Late, late, r.Failed, r.Misses)
+			costs := ""
+			if r.Currency != "" {
+				costs = fmt.Sprintf(", for %s %s", moneyText(r.Cost), r.Currency)
+			}
+			_, err = fmt.Fprintf(p.stdout, "warmed %s, %s%s; %s\nhits %d, in vain %d, not over yet %d\nlate %d%s, failed %d\nread from a colder tier without having been warmed: %d\n",
+				plural(r.Warmed, "study"), bytesText(r.Bytes), costs, rate, r.Hits, r.Unused, r.Open, r.Late, late, r.Failed, r.Misses)
 			return err
 		},
 	}

@@ -229,6 +229,12 @@ type auditRow struct {
 	attempt                 int
 }
 
+// noteDecision writes a row for a decision that makes no generation. The same id again changes nothing.
+func (c conn) noteDecision(ctx context.Context, id string, at time.Time, actor, action, tenant, hash string, generation int64, note string) error {
+	return c.exec(ctx, `INSERT INTO audit (id, at, actor, action, tenant, hash, generation, job, attempt, manifest_key, manifest_sha256, note) VALUES (?, ?, ?, ?, ?, ?, ?, '', 0, '', '', ?) ON CONFLICT (tenant, hash, id) DO NOTHING`,
+		id, toMS(at), actor, action, tenant, hash, generation, note)
+}
+
 func (c conn) audit(ctx context.Context, a auditRow) error {
 	return c.exec(ctx, `INSERT INTO audit (id, at, actor, action, tenant, hash, generation, job, attempt, manifest_key, manifest_sha256, note) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		a.id, toMS(a.at), a.actor, a.action, a.m.Tenant, a.m.Study().Hash(), a.m.Generation, a.job, a.attempt, a.ref.Key, a.ref.SHA256, a.note)

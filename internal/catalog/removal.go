@@ -2,9 +2,11 @@ package catalog
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -26,6 +28,7 @@ type Removal struct {
 // open job's later attempt may adopt them). What it returns is in state
 // "deleting" from then on, and no commit can name it again. ErrStale says that the head moved: sweep the study another time.
 func (db *DB) MarkDeleting(ctx context.Context, tenant, hash, headKey string, list []Removal) (granted []Removal, err error) {
+	id := "sweep-" + newID(db.now())
 	err = db.change(ctx, func(tx conn) error {
 		granted = nil
 		var heldUntil int64
@@ -72,12 +75,40 @@ func (db *DB) MarkDeleting(ctx context.Context, tenant, hash, headKey string, li
 			}
 			granted = append(granted, r)
 		}
-		return nil
+		if len(granted) == 0 {
+			return nil
+		}
+		return tx.noteDecision(ctx, id, db.now(), "sweep", "sweep", tenant, hash, head.Generation, removalNote(granted))
 	})
 	if err != nil {
 		return nil, fmt.Errorf("sweep study %s: %w", hash, err)
 	}
 	return granted, nil
+}
+
+// notedKeys is how many keys of removed objects an audit row names; the digest is over all of them.
+const notedKeys = 20
+
+// removalNote says what is removed: how much, why, and which objects.
+func removalNote(list []Removal) string {
+	bytes, sum, why := int64(0), sha256.New(), map[string]int{}
+	var text strings.Builder
+	for i, r := range list {
+		bytes += r.Bytes
+		why[r.Reason]++
+		fmt.Fprintf(sum, "%s %d %s\n", r.Key, r.Bytes, r.Tier)
+		if i < notedKeys {
+			fmt.Fprintf(&text, "; %s on %s, %d bytes", r.Key, r.Tier, r.Bytes)
+		}
+	}
+	if n := len(list) - notedKeys; n > 0 {
+		fmt.Fprintf(&text, "; and %d more", n)
+	}
+	var reasons []string
+	for _, w := range sortedNames(why) {
+		reasons = append(reasons, fmt.Sprintf("%d: %s", why[w], w))
+	}
+	return fmt.Sprintf("removes %d objects of %d bytes, SHA-256 of the list %x (%s)%s", len(list), bytes, sum.Sum(nil), strings.Join(reasons, "; "), text.String())
 }
 
 // Unmark takes back what MarkDeleting granted of objects that were not deleted.
