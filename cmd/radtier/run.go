@@ -139,7 +139,7 @@ Exit codes: 0 done, 1 error, 2 wrong usage or configuration (nothing was done),
 	root.PersistentFlags().StringVar(&p.flags.config, "config", "", "configuration `FILE`")
 	root.PersistentFlags().StringVar(&p.flags.data, "data", "", "data `DIR` (default ./radtier-data)")
 	root.AddCommand(newBench(p), newIngest(p), newWorker(p), newStatus(p), newStudies(p), newShow(p), newGet(p), newThumb(p),
-		newVerify(p), newScrub(p), newAudit(p), newRegions(p), newReview(p), newHold(p), newCustody(p), newProof(p), newClock(p), newPolicy(p), newPrices(p), newPlan(p), newRestore(p), newPrefetch(p), newUndelete(p), newErase(p), newCertificate(p), newAnnotate(p), newQuarantine(p), newRebuild(p), newSweep(p), newStore(p), newDoctor(p), newDemo(p), newConfig(p), newVersion(p))
+		newVerify(p), newScrub(p), newAudit(p), newRegions(p), newReview(p), newHold(p), newCustody(p), newProof(p), newClock(p), newPolicy(p), newPrices(p), newPlan(p), newRestore(p), newPrefetch(p), newReport(p), newUndelete(p), newErase(p), newCertificate(p), newAnnotate(p), newQuarantine(p), newRebuild(p), newSweep(p), newStore(p), newDoctor(p), newDemo(p), newConfig(p), newVersion(p))
 	markUsage(root)
 	return root
 }

@@ -23,10 +23,12 @@ type Book struct {
 	Unit      Unit   // of bytes in all prices
 	Zone      *time.Location
 	MonthDays decimal.Decimal // length of a month where formulas know no calendar; 30.4375 unless the book says otherwise
-	Failed    Failed          // which requests are billed although they failed
-	Editions  []Edition       // by From, the oldest first
-	Source    []byte          // the file
-	Digest    string          // SHA-256 of the file, hex
+	// Calendar says that the hours of a bill are those that its month has; otherwise a month always has MonthDays.
+	Calendar bool
+	Failed   Failed    // which requests are billed although they failed
+	Editions []Edition // by From, the oldest first
+	Source   []byte    // the file
+	Digest   string    // SHA-256 of the file, hex
 }
 
 // Failed says which failed requests are billed.
@@ -152,6 +154,14 @@ func (b *Book) At(t time.Time) (*Edition, error) {
 		}
 	}
 	return nil, &UnknownError{Book: b.Name, Meter: "anything", At: t}
+}
+
+// MonthSeconds is by how many seconds a month's price is divided in a bill from one moment to another: those between them, or those of the book's month.
+func (b *Book) MonthSeconds(from, to time.Time) decimal.Decimal {
+	if b.Calendar {
+		return decimal.NewFromInt(int64(to.Sub(from) / time.Second))
+	}
+	return b.MonthDays.Mul(decimal.NewFromInt(86400))
 }
 
 // ID names an edition and its prices: plans and reports that were made with it are bound to it.

@@ -150,7 +150,7 @@ func (l *loader) book(doc *yaml.Node) *Book {
 		l.fail(f.line("zone"), "zone is not known: write one like Asia/Shanghai")
 		b.Zone = time.UTC
 	}
-	b.MonthDays = monthDays
+	b.MonthDays, b.Calendar = monthDays, f.nodes["month_days"] == nil
 	if n := f.nodes["month_days"]; n != nil {
 		if b.MonthDays = l.amount(n, "month_days"); b.MonthDays.LessThan(whole(28)) || b.MonthDays.GreaterThan(whole(31)) {
 			l.fail(n.Line, "month_days: 28 to 31")
