@@ -370,7 +370,8 @@ func rowsOf(ctx context.Context, db *catalog.DB) (r rows, err error) {
 		if err != nil {
 			return r, err
 		}
-		s.Want, s.Done = 0, 0 // arrivals are the queue's, not the bucket's
+		s.Want, s.Done = 0, 0    // arrivals are the queue's, not the bucket's
+		s.Accessed = time.Time{} // is not in the bucket
 		r.Studies = append(r.Studies, s)
 	}
 	r.Holdings, err = db.HoldingTotals(ctx)
